@@ -1,0 +1,3 @@
+//! Lingyang.
+pub mod sign;
+pub mod token;

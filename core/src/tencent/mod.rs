@@ -1,0 +1,2 @@
+//! Tencent.
+pub mod query;
