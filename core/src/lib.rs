@@ -29,6 +29,7 @@ extern crate std;
 
 pub mod delivery;
 mod error;
+mod hex;
 pub mod json;
 pub mod lingyang;
 pub mod link;

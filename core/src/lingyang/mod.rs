@@ -1,3 +1,4 @@
 //! Lingyang.
+pub mod cid;
 pub mod sign;
 pub mod token;
