@@ -27,9 +27,11 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod answer;
 pub mod delivery;
 mod error;
 mod hex;
+mod identity;
 pub mod json;
 pub mod lingyang;
 pub mod link;
@@ -38,9 +40,11 @@ pub mod tencent;
 mod text;
 mod time;
 pub mod uplink;
-mod verdict;
 
+pub use answer::{Answer, Verdict};
+pub use delivery::Delivery;
 pub use error::{Blame, Error, ErrorKind, Expected, Field, Unit};
+pub use identity::Identity;
+pub use schedule::Schedule;
 pub use text::Text;
 pub use time::Instant;
-pub use verdict::Verdict;

@@ -1,7 +1,126 @@
-//! Strict JSON (RFC 8259) in bounded memory.
+//! Strict JSON (RFC 8259) in bounded memory: the rules all three protocols share.
+//!
+//! Unquoted keys, comments, trailing commas, raw control characters in strings, lone surrogates, leading zeros, bytes
+//! that are not UTF-8 and bytes after the value are refused with their offset. Nothing here recurses: nesting costs a
+//! bit a level and ends at [`MAX_DEPTH`].
+
+pub(crate) mod batch;
+pub(crate) mod cursor;
+pub(crate) mod list;
+pub(crate) mod schema;
+pub(crate) mod skip;
+pub(crate) mod write;
+
+use cursor::{Cursor, Result};
+use skip::{Step, walk};
+use write::Writer;
+
+use crate::Error;
+
+/// Levels of arrays and objects a document may have, all counted from its first bracket ("nesting bounded (default
+/// 32)": the page on rules for all three; ours).
+pub const MAX_DEPTH: u32 = 32;
 
 /// The longest text of a 64-bit integer: `-9223372036854775808` and `18446744073709551615` have 20 bytes.
 pub const MAX_INTEGER_LEN: usize = 20;
+
+/// Checks that `document` is one JSON value and nothing else.
+///
+/// # Errors
+///
+/// The first byte that breaks the grammar, or [`MAX_DEPTH`].
+///
+/// ```
+/// assert!(pushgate_core::json::check(br#"{"any": ["value", 1e9, null]}"#).is_ok());
+/// assert_eq!(pushgate_core::json::check(b"[1,]").unwrap_err().offset(), 3);
+/// ```
+pub fn check(document: &[u8]) -> core::result::Result<(), Error> {
+    let mut cursor = Cursor::new(document);
+    skip::skip(&mut cursor)?;
+    cursor.end()
+}
+
+/// Writes `document` without white space, with the fewest escapes, into `buf`.
+///
+/// Numbers stay as they are spelled; members keep their order, repeated ones included. The result is never longer
+/// than the document.
+///
+/// # Errors
+///
+/// Those of [`check`], and [`ErrorKind::BufferFull`](crate::ErrorKind::BufferFull) with the length it takes.
+pub fn compact<'b>(document: &[u8], buf: &'b mut [u8]) -> core::result::Result<&'b [u8], Error> {
+    let mut cursor = Cursor::new(document);
+    let mut writer = Writer::new(buf);
+    write_compact(&mut cursor, &mut writer)?;
+    cursor.end()?;
+    writer.finish()
+}
+
+fn write_compact(cursor: &mut Cursor<'_>, writer: &mut Writer<'_>) -> Result<()> {
+    walk(cursor, &mut |step| match step {
+        Step::Open(byte) | Step::Close(byte) => writer.raw(&[byte]),
+        Step::Key(key) => {
+            writer.text(key);
+            writer.raw(b":");
+        }
+        Step::String(text) => writer.text(text),
+        Step::Scalar(bytes) => writer.raw(bytes),
+        Step::Comma => writer.raw(b","),
+    })
+}
+
+/// A checked JSON value, kept as it came because its meaning is not known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raw<'a>(&'a [u8]);
+
+impl<'a> Raw<'a> {
+    /// Takes a document as a value to be kept as it is.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`check`].
+    pub fn parse(document: &'a [u8]) -> core::result::Result<Self, Error> {
+        check(document)?;
+        Ok(Self(document))
+    }
+
+    pub(crate) fn checked(value: &'a [u8]) -> Self {
+        Self(value)
+    }
+
+    /// The value's bytes as they came.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
+    pub(crate) fn write(&self, writer: &mut Writer<'_>) {
+        // The value was checked when it was read.
+        let _ = write_compact(&mut Cursor::new(self.0), writer);
+    }
+}
+
+impl<'a> schema::Value<'a> for Raw<'a> {
+    fn empty() -> Self {
+        Self(b"null")
+    }
+
+    fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
+        skip::skip(cursor).map(Self)
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        Self::write(self, writer);
+    }
+}
+
+/// As a text: JSON inside of whatever format it goes to.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Raw<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(core::str::from_utf8(self.0).unwrap_or_default())
+    }
+}
 
 /// Writes `n` in decimal into the end of `digits` and returns that text.
 pub(crate) fn decimal(mut n: u64, digits: &mut [u8; MAX_INTEGER_LEN]) -> &str {

@@ -1,1 +1,29 @@
-//! link
+//! The device link: one JSON object a line between the gateway and a device, over any byte stream.
+//!
+//! The vendor's own wire is not public, so this one is ours. [`Frame`] is one line; [`LineBuffer`] finds the lines in
+//! what a stream delivers.
+//!
+//! ```text
+//! device → host  {"hello":{"token":"…"}}
+//! host → device  {"welcome":{"cid":5003062,"time":1452666295,"heartbeat":30}}
+//! host → device  {"message":{"id":"…","from":1003200,"created":1452666295,"msg":"aGVsbG8="}}
+//! device → host  {"ack":"…"}
+//! host → device  {"receipt":{"id":"…","to":5003062,"state":"delivered"}}
+//! either         {"ping":1} / {"pong":1}
+//! host → device  {"error":{"code":401,"message":"…"}}
+//! ```
+
+mod frame;
+mod line;
+
+pub use frame::{Frame, Hello, Message, Problem, Receipt, ReceiptState, Welcome};
+pub use line::LineBuffer;
+
+/// Bytes a line may have, its line feed included: "at most 1 KiB" (the device link; ours).
+pub const MAX_LINE_LEN: usize = 1024;
+
+/// Seconds between two signs of life from each side, by default (the device link; ours).
+pub const HEARTBEAT_SECS: u32 = 30;
+
+/// Heartbeats without a word after which a side closes: "silence for 3 heartbeats closes" (the device link; ours).
+pub const SILENT_HEARTBEATS: u32 = 3;

@@ -1,2 +1,189 @@
-//! Tencent.
+//! Tencent Cloud IM push callbacks: batches of 1 to 100 push-result events to an app's backend.
+//!
+//! [`read`] visits the events of a batch, [`BatchWriter`] writes one, [`Reply`] is the answer, [`Answer`] what a sender
+//! makes of it. [`query`] has the callback's query string and its signature. The schedule of the sends is
+//! [`Schedule::TENCENT`](crate::schedule::Schedule::TENCENT).
+//!
+//! ```
+//! use pushgate_core::tencent::{self, Event};
+//!
+//! let body = br#"{"Events":[{"CallbackCommand":"Push.OfflinePush","EventType":1,"EventTime":1557481127,
+//!     "To_Account":"user2","PushStage":1,"ErrCode":0}]}"#;
+//! let events = tencent::read(body, |event| match event {
+//!     Event::OfflinePush(push) => assert_eq!(push.to_account, "user2"),
+//!     Event::AllMemberPush(_) | Event::Unknown { .. } => unreachable!(),
+//! });
+//! assert_eq!(events.unwrap(), 1);
+//! ```
+
+mod event;
 pub mod query;
+mod reply;
+
+pub use event::{
+    AllMemberEventType, AllMemberPush, AllMemberPushCommand, Event, EventType, OfflinePush, OfflinePushCommand,
+    PushPlatform, PushStage,
+};
+pub use reply::{ActionStatus, Answer, Reply};
+
+use crate::{
+    Error, ErrorKind, Text,
+    json::{
+        Raw,
+        batch::Batch,
+        cursor::{Cursor, Result as JsonResult},
+        schema::{Member, find_member, read_elements, read_into, read_members},
+    },
+};
+
+/// Events in one request: "1 to 100" (the Tencent page, from the seed).
+pub const MAX_EVENTS: u32 = 100;
+
+/// Requests a second to one backend before the rest waits: "over 1000 requests/s are delayed" (the Tencent page, from
+/// the vendor); the default of a setting on a host (ours).
+pub const MAX_REQUESTS_PER_SECOND: u32 = 1000;
+
+const COMMAND: &str = "CallbackCommand";
+const MEMBERS: &[Member] = &[Member { name: "Events", required: true }];
+const UNKNOWN_MEMBERS: &[Member] = &[Member { name: COMMAND, required: true }];
+
+/// Reads a batch, visiting its events in order, and returns how many there are.
+///
+/// Events are visited as they are read: when the result is an error, those visited before it must be forgotten.
+///
+/// # Errors
+///
+/// The first byte, member or event that breaks a rule; a batch of none or of more than [`MAX_EVENTS`].
+pub fn read<'a>(body: &'a [u8], mut visit: impl FnMut(Event<'_, 'a>)) -> Result<u32, Error> {
+    read_batch(body, &mut visit)
+}
+
+fn read_batch<'a>(body: &'a [u8], visit: &mut dyn FnMut(Event<'_, 'a>)) -> Result<u32, Error> {
+    let mut cursor = Cursor::new(body);
+    let mut events = 0;
+    read_members(&mut cursor, MEMBERS, &mut |_, cursor| {
+        cursor.most_elements = MAX_EVENTS;
+        events = read_elements(cursor, &mut |_, cursor| read_event(cursor, visit))?;
+        if events == 0 {
+            return Err(cursor.error(ErrorKind::TooFew { least: 1 }, cursor.offset().saturating_sub(1)));
+        }
+        Ok(())
+    })?;
+    cursor.end()?;
+    Ok(events)
+}
+
+fn read_event<'a>(cursor: &mut Cursor<'a>, visit: &mut dyn FnMut(Event<'_, 'a>)) -> JsonResult<()> {
+    // The command may stand anywhere in the event, and only it says what the other members are. An event whose
+    // command cannot be read fails as the one the URL is for.
+    let command = find_member(cursor, COMMAND).ok().flatten().and_then(|mut value| value.string().ok());
+    match command {
+        Some(command) if command == AllMemberPushCommand::TEXT => {
+            let mut event = AllMemberPush::default();
+            read_into(&mut event, cursor)?;
+            visit(Event::AllMemberPush(&event));
+        }
+        Some(command) if command != OfflinePushCommand::TEXT => {
+            cursor.peek();
+            let start = cursor.offset();
+            read_members(cursor, UNKNOWN_MEMBERS, &mut |_, cursor| cursor.string().map(drop))?;
+            visit(Event::Unknown { command, event: Raw::checked(cursor.since(start)) });
+        }
+        _ => {
+            let mut event = OfflinePush::default();
+            read_into(&mut event, cursor)?;
+            visit(Event::OfflinePush(&event));
+        }
+    }
+    Ok(())
+}
+
+/// Writes `body` as compact JSON with the documented member order, without what is absent, texts unescaped.
+///
+/// # Errors
+///
+/// Those of [`read`], and [`ErrorKind::BufferFull`] with the length it takes.
+pub fn compact<'b>(body: &[u8], buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
+    let mut batch = open_batch(buf);
+    let mut written = Ok(());
+    read(body, |event| {
+        if written.is_ok() {
+            written = batch.push(|writer| event.write_to(writer));
+        }
+    })?;
+    written?;
+    batch.finish(1)
+}
+
+/// Writes a batch for sending, event by event, into a buffer of the caller's.
+///
+/// ```
+/// use pushgate_core::tencent::{BatchWriter, Event, EventType, OfflinePush, PushStage};
+///
+/// let mut buf = [0; 256];
+/// let mut batch = BatchWriter::new(&mut buf);
+/// let push = OfflinePush {
+///     event_type: EventType::Single,
+///     event_time: 1557481127,
+///     to_account: "user2".into(),
+///     push_stage: PushStage::Sending,
+///     ..OfflinePush::default()
+/// };
+/// batch.push(Event::OfflinePush(&push)).unwrap();
+/// assert!(batch.finish().unwrap().starts_with(br#"{"Events":[{"CallbackCommand":"Push.OfflinePush","EventType":1,"#));
+/// ```
+#[derive(Debug)]
+pub struct BatchWriter<'b>(Batch<'b>);
+
+impl<'b> BatchWriter<'b> {
+    /// Starts a batch.
+    #[must_use]
+    pub fn new(buf: &'b mut [u8]) -> Self {
+        Self(open_batch(buf))
+    }
+
+    /// How many events it holds.
+    #[must_use]
+    pub const fn events(&self) -> u32 {
+        self.0.items()
+    }
+
+    /// Adds an event. When it fails the batch is as it was before, and can be finished and sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotSendable`] for a `MsgKey` in a group chat or a `GroupID` in a single one;
+    /// [`ErrorKind::TooMany`] past [`MAX_EVENTS`]; [`ErrorKind::BufferFull`] when the rest of the buffer is too small.
+    pub fn push(&mut self, event: Event<'_, '_>) -> Result<(), Error> {
+        self.0.push(|writer| {
+            event.write_to(writer);
+            event.check_sendable(writer);
+        })
+    }
+
+    /// Ends the batch and returns the body.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooFew`] for a batch without events; [`ErrorKind::BufferFull`] when not even the empty batch fits.
+    pub fn finish(self) -> Result<&'b [u8], Error> {
+        self.0.finish(1)
+    }
+}
+
+fn open_batch(buf: &mut [u8]) -> Batch<'_> {
+    Batch::new(buf, "Events", MAX_EVENTS, |_| {})
+}
+
+/// The command of the first event in `body`: what `CallbackCommand` of the query says when the batch is sent.
+///
+/// # Errors
+///
+/// Those of [`read`].
+pub fn first_command(body: &[u8]) -> Result<Text<'_>, Error> {
+    let mut first = None;
+    read(body, |event| {
+        first.get_or_insert(event.command());
+    })?;
+    Ok(first.unwrap_or_default())
+}

@@ -1,1 +1,265 @@
-//! uplink
+//! UCloud USMS push: replies to SMS and status reports, pushed in batches to a customer's URL.
+//!
+//! [`read`] visits the items of a batch, [`BatchWriter`] writes one, [`Reply`] is the answer, [`Answer`] what a sender
+//! makes of it. The schedule of the sends is [`Schedule::UPLINK`](crate::schedule::Schedule::UPLINK).
+//!
+//! ```
+//! use pushgate_core::uplink::{self, Item};
+//!
+//! let body = br#"{"MsgType":0,"Data":[{"Phone":"18512345678","ReplyContent":"OK","ReplyTime":1563867000}]}"#;
+//! let summary = uplink::read(body, |item| match item {
+//!     Item::Message(message) => assert_eq!(message.reply_content, "OK"),
+//!     Item::Report(_) | Item::Unsupported(_) => unreachable!(),
+//! });
+//! assert_eq!(summary.unwrap().items, 1);
+//! ```
+
+mod message;
+mod reply;
+mod report;
+
+pub use message::Message;
+pub use reply::{Answer, Code, Reply};
+pub use report::{Outcome, Report};
+
+use crate::{
+    Error, ErrorKind, Identity,
+    identity::Identifier,
+    json::{
+        Raw,
+        batch::Batch,
+        cursor::{Cursor, Result as JsonResult},
+        schema::{Member, Value, find_member, open_enum, read_elements, read_into, read_members, write_object},
+        skip::skip,
+        write::Writer,
+    },
+};
+
+/// Characters a `UserId` may have when it is sent: "at most 32 characters" (the uplink page, from the seed). On input
+/// a longer one is accepted, since the vendor's own sample has 38.
+pub const MAX_USER_ID_CHARS: usize = 32;
+
+/// Items in one request when we send: "batch at most 100 items a request" (the uplink page; ours).
+pub const MAX_BATCH_ITEMS: u32 = 100;
+
+/// How long a batch may wait for more items before it is sent: "batch linger 50 ms" (the uplink page; ours).
+pub const BATCH_LINGER_MS: u32 = 50;
+
+open_enum! {
+    /// What the items of a batch are.
+    pub enum MsgType {
+        /// Replies: [`Message`].
+        Messages = 0,
+        /// Status reports: [`Report`].
+        Reports = 2,
+    }
+}
+
+/// One item of a batch, as it is visited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item<'i, 'a> {
+    /// A reply.
+    Message(&'i Message<'a>),
+    /// A status report.
+    Report(&'i Report<'a>),
+    /// An item of a `MsgType` that is not known here, kept as it came.
+    Unsupported(Raw<'a>),
+}
+
+impl Item<'_, '_> {
+    /// What makes two copies of the item the same.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        match self {
+            Self::Message(message) => message.identity(),
+            Self::Report(report) => report.identity(),
+            Self::Unsupported(raw) => Identifier::new("unsupported").bytes(raw.as_bytes()).finish(),
+        }
+    }
+
+    /// Writes the item as JSON in documented member order, without what is absent.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::BufferFull`] with the length it takes.
+    pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
+        let mut writer = Writer::new(buf);
+        self.write_to(&mut writer);
+        writer.finish()
+    }
+
+    fn write_to(&self, writer: &mut Writer<'_>) {
+        match self {
+            Self::Message(message) => write_object(*message, writer),
+            Self::Report(report) => write_object(*report, writer),
+            Self::Unsupported(raw) => raw.write(writer),
+        }
+    }
+
+    /// The rules that hold for what we send and not for what we read.
+    fn check_sendable(&self, writer: &mut Writer<'_>) {
+        let user_id = match self {
+            Self::Message(message) => message.user_id,
+            Self::Report(report) => report.user_id,
+            Self::Unsupported(_) => return writer.fail(ErrorKind::NotSendable("of a MsgType that is not 0 or 2")),
+        };
+        if user_id.is_some_and(|user_id| user_id.chars().count() > MAX_USER_ID_CHARS) {
+            writer.field = writer.field.member("UserId");
+            writer.fail(ErrorKind::NotSendable("longer than the 32 characters that may be sent"));
+        }
+    }
+}
+
+/// What a batch was, once all its items have been visited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// What its items are.
+    pub msg_type: MsgType,
+    /// How many there are.
+    pub items: u32,
+}
+
+const MEMBERS: &[Member] = &[Member { name: "MsgType", required: true }, Member { name: "Data", required: true }];
+
+/// Reads a batch, visiting its items in order.
+///
+/// An object with `MsgType` and `Data` in either order, or a bare array of items, which counts as `MsgType` 0 (ours).
+/// Items are visited as they are read: when the result is an error, those visited before it must be forgotten.
+///
+/// # Errors
+///
+/// The first byte, member or item that breaks a rule. A batch with an unknown `MsgType` is none: its items are
+/// visited as [`Item::Unsupported`].
+pub fn read<'a>(body: &'a [u8], mut visit: impl FnMut(Item<'_, 'a>)) -> Result<Summary, Error> {
+    read_batch(body, &mut visit)
+}
+
+fn read_batch<'a>(body: &'a [u8], visit: &mut dyn FnMut(Item<'_, 'a>)) -> Result<Summary, Error> {
+    let mut cursor = Cursor::new(body);
+    let summary = match cursor.peek() {
+        Some(b'[') => read_items(&mut cursor, MsgType::Messages, visit)?,
+        Some(b'{') => read_object(&mut cursor, visit)?,
+        _ => return Err(cursor.wrong_type(crate::Expected::ObjectOrArray)),
+    };
+    cursor.end()?;
+    Ok(summary)
+}
+
+fn read_object<'a>(cursor: &mut Cursor<'a>, visit: &mut dyn FnMut(Item<'_, 'a>)) -> JsonResult<Summary> {
+    // `Data` may come first, and only `MsgType` says what its items are. A body whose `MsgType` cannot be read fails
+    // below, at whichever fault comes first.
+    let msg_type = find_member(cursor, "MsgType").ok().flatten().and_then(|mut value| MsgType::read(&mut value).ok());
+    let mut summary = Summary { msg_type: msg_type.unwrap_or(MsgType::Unknown(-1)), items: 0 };
+    read_members(cursor, MEMBERS, &mut |index, cursor| {
+        if index == 0 {
+            summary.msg_type = MsgType::read(cursor)?;
+        } else {
+            summary = read_items(cursor, summary.msg_type, visit)?;
+        }
+        Ok(())
+    })?;
+    Ok(summary)
+}
+
+fn read_items<'a>(
+    cursor: &mut Cursor<'a>,
+    msg_type: MsgType,
+    visit: &mut dyn FnMut(Item<'_, 'a>),
+) -> JsonResult<Summary> {
+    let items = read_elements(cursor, &mut |_, cursor| {
+        match msg_type {
+            MsgType::Messages => {
+                let mut message = Message::default();
+                read_into(&mut message, cursor)?;
+                visit(Item::Message(&message));
+            }
+            MsgType::Reports => {
+                let mut report = Report::default();
+                read_into(&mut report, cursor)?;
+                visit(Item::Report(&report));
+            }
+            MsgType::Unknown(_) => visit(Item::Unsupported(Raw::checked(skip(cursor)?))),
+        }
+        Ok(())
+    })?;
+    Ok(Summary { msg_type, items })
+}
+
+/// Writes `body` as compact JSON with the documented member order, without what is absent, texts unescaped.
+///
+/// # Errors
+///
+/// Those of [`read`], and [`ErrorKind::BufferFull`] with the length it takes.
+pub fn compact<'b>(body: &[u8], buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
+    let summary = read(body, |_| {})?;
+    let mut batch = open_batch(buf, summary.msg_type, u32::MAX);
+    let mut written = Ok(());
+    read(body, |item| {
+        if written.is_ok() {
+            written = batch.push(|writer| item.write_to(writer));
+        }
+    })?;
+    written?;
+    batch.finish(0)
+}
+
+/// Writes a batch for sending, item by item, into a buffer of the caller's.
+///
+/// ```
+/// use pushgate_core::uplink::{BatchWriter, Item, Message, MsgType};
+///
+/// let mut buf = [0; 256];
+/// let mut batch = BatchWriter::new(&mut buf, MsgType::Messages);
+/// let reply = Message { phone: "18512345678".into(), reply_content: "OK".into(), reply_time: 1563867000, ..Message::default() };
+/// batch.push(Item::Message(&reply)).unwrap();
+/// assert_eq!(
+///     batch.finish().unwrap(),
+///     br#"{"MsgType":0,"Data":[{"Phone":"18512345678","ReplyContent":"OK","ReplyTime":1563867000}]}"#
+/// );
+/// ```
+#[derive(Debug)]
+pub struct BatchWriter<'b>(Batch<'b>);
+
+impl<'b> BatchWriter<'b> {
+    /// Starts a batch of `msg_type`.
+    #[must_use]
+    pub fn new(buf: &'b mut [u8], msg_type: MsgType) -> Self {
+        Self(open_batch(buf, msg_type, MAX_BATCH_ITEMS))
+    }
+
+    /// How many items it holds.
+    #[must_use]
+    pub const fn items(&self) -> u32 {
+        self.0.items()
+    }
+
+    /// Adds an item. When it fails the batch is as it was before, and can be finished and sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotSendable`] for a `UserId` over [`MAX_USER_ID_CHARS`]; [`ErrorKind::TooMany`] past
+    /// [`MAX_BATCH_ITEMS`]; [`ErrorKind::BufferFull`] when the rest of the buffer is too small for it.
+    pub fn push(&mut self, item: Item<'_, '_>) -> Result<(), Error> {
+        self.0.push(|writer| {
+            item.write_to(writer);
+            item.check_sendable(writer);
+        })
+    }
+
+    /// Ends the batch and returns the body.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooFew`] for a batch without items ("empty is accepted on input, never sent": the uplink page;
+    /// ours); [`ErrorKind::BufferFull`] when not even the empty batch fits.
+    pub fn finish(self) -> Result<&'b [u8], Error> {
+        self.0.finish(1)
+    }
+}
+
+fn open_batch(buf: &mut [u8], msg_type: MsgType, limit: u32) -> Batch<'_> {
+    Batch::new(buf, "Data", limit, |writer| {
+        writer.key("MsgType");
+        msg_type.write(writer);
+    })
+}

@@ -1,0 +1,67 @@
+//! Writing the one array that a batch's body is about, item by item, never past a limit.
+
+use crate::{Error, ErrorKind, Field};
+
+use super::{cursor::Result, write::Writer};
+
+/// The body of a batch under way: all up to the last item, with room kept for the end.
+#[derive(Debug)]
+pub(crate) struct Batch<'b> {
+    writer: Writer<'b>,
+    array: Field,
+    items: u32,
+    limit: u32,
+}
+
+/// What ends the array and the object around it.
+const END: &[u8] = b"]}";
+
+impl<'b> Batch<'b> {
+    /// Starts a body whose array is member `array` of the object, after the members that `before` writes.
+    pub(crate) fn new(
+        buf: &'b mut [u8],
+        array: &'static str,
+        limit: u32,
+        before: impl FnOnce(&mut Writer<'_>),
+    ) -> Self {
+        let mut writer = Writer::new(buf);
+        writer.open_object();
+        before(&mut writer);
+        writer.key(array);
+        writer.open_array();
+        Self { writer, array: Field::top(array), items: 0, limit }
+    }
+
+    pub(crate) const fn items(&self) -> u32 {
+        self.items
+    }
+
+    /// Adds what `write` writes, or nothing when that fails or leaves no room for the end.
+    pub(crate) fn push(&mut self, write: impl FnOnce(&mut Writer<'_>)) -> Result<()> {
+        let start = self.writer.len();
+        if self.items >= self.limit {
+            return Err(Error::new(ErrorKind::TooMany { limit: self.limit }, self.array, start));
+        }
+        self.writer.field = self.array.element(self.items);
+        if self.items > 0 {
+            self.writer.raw(b",");
+        }
+        write(&mut self.writer);
+        if let Err(error) = self.writer.check(END.len()) {
+            self.writer.rewind(start);
+            return Err(error);
+        }
+        self.items += 1;
+        Ok(())
+    }
+
+    /// Ends the body; `least` is how many items it must have.
+    pub(crate) fn finish(mut self, least: u32) -> Result<&'b [u8]> {
+        self.writer.field = self.array;
+        if self.items < least {
+            self.writer.fail(ErrorKind::TooFew { least });
+        }
+        self.writer.raw(END);
+        self.writer.finish()
+    }
+}

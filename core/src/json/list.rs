@@ -1,0 +1,164 @@
+//! An array inside a payload: checked when it is read, visited when it is wanted.
+
+use core::{fmt, marker::PhantomData};
+
+use super::{
+    cursor::{Cursor, Result},
+    schema::{Value, read_elements},
+    write::Writer,
+};
+
+/// The elements of an array: where they stand in the input, or a slice of the caller's.
+#[derive(Clone, Copy)]
+pub(crate) enum List<'a, T> {
+    /// A checked JSON array and the number of its elements.
+    Json {
+        array: &'a [u8],
+        len: u32,
+        element: PhantomData<T>,
+    },
+    Slice(&'a [T]),
+}
+
+impl<T> Default for List<'_, T> {
+    fn default() -> Self {
+        Self::Slice(&[])
+    }
+}
+
+impl<'a, T: Value<'a> + Copy> List<'a, T> {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Json { len, .. } => *len as usize,
+            Self::Slice(elements) => elements.len(),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> Elements<'a, T> {
+        match *self {
+            Self::Json { array, .. } => {
+                let mut cursor = Cursor::new(array);
+                cursor.take_if(b'[');
+                Elements::Json { cursor, element: PhantomData }
+            }
+            Self::Slice(elements) => Elements::Slice(elements.iter()),
+        }
+    }
+}
+
+impl<'a, T: Value<'a> + Copy> Value<'a> for List<'a, T> {
+    fn empty() -> Self {
+        Self::default()
+    }
+
+    fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
+        cursor.peek();
+        let start = cursor.offset();
+        let len = read_elements(cursor, &mut |_, cursor| T::read(cursor).map(drop))?;
+        Ok(Self::Json { array: cursor.since(start), len, element: PhantomData })
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        let outer = writer.field;
+        writer.open_array();
+        for (index, element) in (0..).zip(self.iter()) {
+            writer.field = outer.element(index);
+            writer.separate();
+            element.write(writer);
+        }
+        writer.field = outer;
+        writer.close_array();
+    }
+}
+
+impl<'a, T: Value<'a> + Copy + PartialEq> PartialEq for List<'a, T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl<'a, T: Value<'a> + Copy + fmt::Debug> fmt::Debug for List<'a, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// The elements of a [`List`], one at a time.
+#[derive(Clone, Debug)]
+pub(crate) enum Elements<'a, T> {
+    Json { cursor: Cursor<'a>, element: PhantomData<T> },
+    Slice(core::slice::Iter<'a, T>),
+}
+
+impl<'a, T: Value<'a> + Copy> Iterator for Elements<'a, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        match self {
+            Self::Json { cursor, .. } => {
+                cursor.take_if(b',');
+                // The array was checked when it was read: what fails here is its closing bracket.
+                if cursor.peek() == Some(b']') { None } else { T::read(cursor).ok() }
+            }
+            Self::Slice(elements) => elements.next().copied(),
+        }
+    }
+}
+
+/// Declares the public type of a list: a name, its element, and nothing of how it is kept.
+macro_rules! list {
+    ($(#[$meta:meta])* pub struct $Name:ident of $Element:ty) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq)]
+        pub struct $Name<'a>(crate::json::list::List<'a, $Element>);
+
+        impl Eq for $Name<'_> {}
+
+        impl<'a> $Name<'a> {
+            /// How many there are.
+            #[must_use]
+            pub fn len(&self) -> usize {
+                self.0.len()
+            }
+
+            /// Whether there are none.
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            /// Visits them in the order they came.
+            pub fn iter(&self) -> impl Iterator<Item = $Element> + Clone + use<'a> {
+                self.0.iter()
+            }
+        }
+
+        impl<'a> From<&'a [$Element]> for $Name<'a> {
+            fn from(elements: &'a [$Element]) -> Self {
+                Self(crate::json::list::List::Slice(elements))
+            }
+        }
+
+        impl<'a> crate::json::schema::Value<'a> for $Name<'a> {
+            fn empty() -> Self {
+                Self::default()
+            }
+
+            fn read(cursor: &mut crate::json::cursor::Cursor<'a>) -> crate::json::cursor::Result<Self> {
+                crate::json::schema::Value::read(cursor).map(Self)
+            }
+
+            fn write(&self, writer: &mut crate::json::write::Writer<'_>) {
+                crate::json::schema::Value::write(&self.0, writer);
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $Name<'_> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_seq(self.iter())
+            }
+        }
+    };
+}
+pub(crate) use list;

@@ -1,0 +1,435 @@
+//! The members of an object, declared once as data; reading and writing objects by that declaration.
+//!
+//! `object!` takes a struct whose fields name their JSON members and makes of it the struct itself, the table of its
+//! members in documented order, the reader's and the writer's part. Readers and writers know no payload by name.
+
+use crate::{Error, ErrorKind, Expected, Text};
+
+use super::{
+    cursor::{Cursor, Integer, Result},
+    skip::skip,
+    write::Writer,
+};
+
+/// A member as the page of its protocol lists it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    pub(crate) name: &'static str,
+    /// An optional member may be absent or `null`.
+    pub(crate) required: bool,
+}
+
+/// What a member's or element's value is read into and written from.
+pub(crate) trait Value<'a>: Sized {
+    /// Whether the member must be there.
+    const REQUIRED: bool = true;
+
+    /// What a field holds before its member is read.
+    fn empty() -> Self;
+
+    /// Reads the value that begins at the cursor.
+    fn read(cursor: &mut Cursor<'a>) -> Result<Self>;
+
+    /// Writes the value.
+    fn write(&self, writer: &mut Writer<'_>);
+
+    /// Whether the member is left out on output.
+    fn absent(&self) -> bool {
+        false
+    }
+}
+
+/// An object whose members are declared.
+pub(crate) trait Object<'a> {
+    /// The members in documented order.
+    const MEMBERS: &'static [Member];
+
+    /// Reads the value of member `index` into its field.
+    fn read_member(&mut self, index: usize, cursor: &mut Cursor<'a>) -> Result<()>;
+
+    /// Writes all members that are there.
+    fn write_members(&self, writer: &mut Writer<'_>);
+}
+
+/// Reads an object into `object`, whose fields hold their empty values.
+pub(crate) fn read_into<'a, O: Object<'a>>(object: &mut O, cursor: &mut Cursor<'a>) -> Result<()> {
+    read_members(cursor, O::MEMBERS, &mut |index, cursor| object.read_member(index, cursor))
+}
+
+/// Writes an object with the members that are there.
+pub(crate) fn write_object<'a, O: Object<'a>>(object: &O, writer: &mut Writer<'_>) {
+    writer.open_object();
+    object.write_members(writer);
+    writer.close_object();
+}
+
+/// Reads an object, giving each declared member that is there and not `null` to `read`.
+///
+/// Unknown members are stepped over; a repeated or missing one is an error.
+pub(crate) fn read_members<'a>(
+    cursor: &mut Cursor<'a>,
+    members: &'static [Member],
+    read: &mut dyn FnMut(usize, &mut Cursor<'a>) -> Result<()>,
+) -> Result<()> {
+    let outer = cursor.field;
+    let mut seen = 0u32;
+    let mut given = 0u32;
+    let mut next = 0;
+    cursor.open(b'{', Expected::Object)?;
+    if !cursor.take_if(b'}') {
+        loop {
+            cursor.peek();
+            let key_at = cursor.offset();
+            let key = cursor.key()?;
+            if let Some((index, member)) = find(members, key, next) {
+                cursor.field = outer.member(member.name);
+                if seen & 1 << index != 0 {
+                    return Err(cursor.error(ErrorKind::Duplicate, key_at));
+                }
+                seen |= 1 << index;
+                if cursor.peek() == Some(b'n') {
+                    let value_at = cursor.offset();
+                    cursor.literal()?;
+                    if member.required {
+                        return Err(cursor.error(ErrorKind::Missing, value_at));
+                    }
+                } else {
+                    given |= 1 << index;
+                    read(index, cursor)?;
+                }
+                cursor.field = outer;
+                next = index + 1;
+            } else {
+                skip(cursor)?;
+            }
+            if cursor.take_if(b',') {
+                continue;
+            }
+            if cursor.peek() == Some(b'}') {
+                cursor.take_if(b'}');
+                break;
+            }
+            return Err(cursor.unexpected(Expected::CommaOrBrace));
+        }
+    }
+    cursor.shallower();
+    for (index, member) in members.iter().enumerate() {
+        if member.required && given & 1 << index == 0 {
+            return Err(Error::new(ErrorKind::Missing, outer.member(member.name), cursor.offset().saturating_sub(1)));
+        }
+    }
+    Ok(())
+}
+
+/// The member called `key`: most senders keep the documented order, so the one after the last is tried first.
+fn find(members: &'static [Member], key: Text<'_>, next: usize) -> Option<(usize, Member)> {
+    if let Some(&member) = members.get(next)
+        && key == member.name
+    {
+        return Some((next, member));
+    }
+    members.iter().copied().enumerate().find(|(_, member)| key == member.name)
+}
+
+/// Reads an array, giving each element's place to `read`.
+pub(crate) fn read_elements<'a>(
+    cursor: &mut Cursor<'a>,
+    read: &mut dyn FnMut(u32, &mut Cursor<'a>) -> Result<()>,
+) -> Result<u32> {
+    let outer = cursor.field;
+    cursor.open(b'[', Expected::Array)?;
+    let mut index = 0u32;
+    if !cursor.take_if(b']') {
+        loop {
+            cursor.peek();
+            if index >= cursor.most_elements {
+                return Err(cursor.error(ErrorKind::TooMany { limit: cursor.most_elements }, cursor.offset()));
+            }
+            cursor.field = outer.element(index);
+            read(index, cursor)?;
+            cursor.field = outer;
+            index += 1;
+            if cursor.take_if(b',') {
+                continue;
+            }
+            if cursor.take_if(b']') {
+                break;
+            }
+            return Err(cursor.unexpected(Expected::CommaOrBracket));
+        }
+    }
+    cursor.shallower();
+    Ok(index)
+}
+
+/// Finds member `name` of the object at the cursor, which stays where it is, and returns the place of its value.
+///
+/// For payloads whose other members can only be understood once this one is known. The bytes of the object are
+/// checked as far as the member.
+pub(crate) fn find_member<'a>(cursor: &Cursor<'a>, name: &'static str) -> Result<Option<Cursor<'a>>> {
+    let mut cursor = cursor.clone();
+    cursor.open(b'{', Expected::Object)?;
+    if cursor.take_if(b'}') {
+        return Ok(None);
+    }
+    loop {
+        if cursor.key()? == name {
+            cursor.field = cursor.field.member(name);
+            return Ok(Some(cursor));
+        }
+        skip(&mut cursor)?;
+        if !cursor.take_if(b',') {
+            cursor.take(b'}', Expected::CommaOrBrace)?;
+            return Ok(None);
+        }
+    }
+}
+
+impl<'a> Value<'a> for Text<'a> {
+    fn empty() -> Self {
+        Text::default()
+    }
+
+    fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
+        cursor.string()
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.text(*self);
+    }
+}
+
+impl<'a> Value<'a> for u64 {
+    fn empty() -> Self {
+        0
+    }
+
+    fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
+        ranged(cursor, 0, Self::MAX, |integer| integer.unsigned(Self::MAX))
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.unsigned(*self);
+    }
+}
+
+impl<'a> Value<'a> for u32 {
+    fn empty() -> Self {
+        0
+    }
+
+    fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
+        ranged(cursor, 0, u64::from(Self::MAX), |integer| Self::try_from(integer.unsigned(u64::MAX)?).ok())
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.unsigned(u64::from(*self));
+    }
+}
+
+impl<'a> Value<'a> for i64 {
+    fn empty() -> Self {
+        0
+    }
+
+    fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
+        ranged(cursor, Self::MIN, Self::MAX.unsigned_abs(), Integer::signed)
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.signed(*self);
+    }
+}
+
+/// Reads an integer that `narrow` must accept.
+pub(crate) fn ranged<'a, T>(
+    cursor: &mut Cursor<'a>,
+    min: i64,
+    max: u64,
+    narrow: impl FnOnce(Integer) -> Option<T>,
+) -> Result<T> {
+    cursor.peek();
+    let start = cursor.offset();
+    narrow(cursor.integer()?).ok_or_else(|| cursor.error(ErrorKind::OutOfRange { min, max }, start))
+}
+
+impl<'a, T: Value<'a>> Value<'a> for Option<T> {
+    const REQUIRED: bool = false;
+
+    fn empty() -> Self {
+        None
+    }
+
+    fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
+        T::read(cursor).map(Some)
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        if let Some(value) = self {
+            value.write(writer);
+        }
+    }
+
+    fn absent(&self) -> bool {
+        self.is_none()
+    }
+}
+
+/// Whether serde leaves the member out.
+#[cfg(feature = "serde")]
+pub(crate) fn absent<'a, T: Value<'a>>(value: &T) -> bool {
+    value.absent()
+}
+
+/// Declares an object: its struct, its table of members, and how each is read and written.
+macro_rules! object {
+    (
+        $(#[$meta:meta])*
+        pub struct $Name:ident $(<$lt:lifetime>)? {
+            $( $(#[$field_meta:meta])* $key:literal $field:ident: $Type:ty, )*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+        pub struct $Name $(<$lt>)? {
+            $(
+                $(#[$field_meta])*
+                #[cfg_attr(
+                    feature = "serde",
+                    serde(rename = $key, skip_serializing_if = "crate::json::schema::absent")
+                )]
+                pub $field: $Type,
+            )*
+        }
+
+        object!(@impl $Name $(<$lt>)? { $( $key $field: $Type, )* });
+    };
+    (@impl $Name:ident { $( $key:literal $field:ident: $Type:ty, )* }) => {
+        object!(@object 'a, $Name, { $( $key $field: $Type, )* });
+    };
+    (@impl $Name:ident <$lt:lifetime> { $( $key:literal $field:ident: $Type:ty, )* }) => {
+        object!(@object $lt, $Name<$lt>, { $( $key $field: $Type, )* });
+    };
+    (@object $lt:lifetime, $Name:ty, { $( $key:literal $field:ident: $Type:ty, )* }) => {
+        impl<$lt> crate::json::schema::Object<$lt> for $Name {
+            const MEMBERS: &'static [crate::json::schema::Member] = &[
+                $( crate::json::schema::Member {
+                    name: $key,
+                    required: <$Type as crate::json::schema::Value<'_>>::REQUIRED,
+                }, )*
+            ];
+
+            fn read_member(
+                &mut self,
+                index: usize,
+                cursor: &mut crate::json::cursor::Cursor<$lt>,
+            ) -> crate::json::cursor::Result<()> {
+                #[allow(non_camel_case_types, reason = "the fields' own names, so that each has a number")]
+                #[derive(Clone, Copy)]
+                enum Place { $($field,)* }
+                $(
+                    if index == Place::$field as usize {
+                        self.$field = crate::json::schema::Value::read(cursor)?;
+                    }
+                )*
+                Ok(())
+            }
+
+            fn write_members(&self, writer: &mut crate::json::write::Writer<'_>) {
+                let outer = writer.field;
+                $(
+                    if !crate::json::schema::Value::absent(&self.$field) {
+                        writer.key($key);
+                        writer.field = outer.member($key);
+                        crate::json::schema::Value::write(&self.$field, writer);
+                    }
+                )*
+                writer.field = outer;
+            }
+        }
+
+        impl<$lt> crate::json::schema::Value<$lt> for $Name {
+            fn empty() -> Self {
+                Self { $( $field: crate::json::schema::Value::empty(), )* }
+            }
+
+            fn read(cursor: &mut crate::json::cursor::Cursor<$lt>) -> crate::json::cursor::Result<Self> {
+                let mut object = Self::empty();
+                crate::json::schema::read_into(&mut object, cursor)?;
+                Ok(object)
+            }
+
+            fn write(&self, writer: &mut crate::json::write::Writer<'_>) {
+                crate::json::schema::write_object(self, writer);
+            }
+        }
+    };
+}
+pub(crate) use object;
+
+/// Declares an open enumeration of integers: the named values and whatever else came, kept.
+macro_rules! open_enum {
+    (
+        $(#[$meta:meta])*
+        pub enum $Name:ident {
+            $( $(#[$arm_meta:meta])* $Arm:ident = $code:literal, )*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $Name {
+            $( $(#[$arm_meta])* $Arm, )*
+            /// A value the page does not list, kept as it came.
+            Unknown(i64),
+        }
+
+        impl From<i64> for $Name {
+            fn from(code: i64) -> Self {
+                match code {
+                    $( $code => Self::$Arm, )*
+                    other => Self::Unknown(other),
+                }
+            }
+        }
+
+        impl From<$Name> for i64 {
+            fn from(value: $Name) -> Self {
+                match value {
+                    $( $Name::$Arm => $code, )*
+                    $Name::Unknown(code) => code,
+                }
+            }
+        }
+
+        impl<'a> crate::json::schema::Value<'a> for $Name {
+            fn empty() -> Self {
+                Self::Unknown(-1)
+            }
+
+            fn read(cursor: &mut crate::json::cursor::Cursor<'a>) -> crate::json::cursor::Result<Self> {
+                i64::read(cursor).map(Self::from)
+            }
+
+            fn write(&self, writer: &mut crate::json::write::Writer<'_>) {
+                writer.signed(i64::from(*self));
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $Name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_i64(i64::from(*self))
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl<'de> serde::Deserialize<'de> for $Name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                <i64 as serde::Deserialize>::deserialize(deserializer).map(Self::from)
+            }
+        }
+    };
+}
+pub(crate) use open_enum;

@@ -1,0 +1,58 @@
+//! A device's push to other devices: `POST /v2/message/client/push`.
+
+use crate::{
+    Error, Text,
+    json::{
+        cursor::Cursor,
+        list::list,
+        schema::{Value, object, write_object},
+        write::Writer,
+    },
+};
+
+use super::{Callback, Flag, Msg};
+
+list! {
+    /// The receivers' tokens, as texts: [`Token::parse`](super::Token::parse) reads each.
+    pub struct AccessTokens of Text<'a>
+}
+
+object! {
+    /// The body of a device's push.
+    pub struct ClientPush<'a> {
+        /// The message.
+        "msg" msg: Msg<'a>,
+        /// How hard to try; `None` counts as [`Flag::UntilAnswered`].
+        "flag" flag: Option<Flag>,
+        /// Whether the sender wants to know.
+        "callback" callback: Callback,
+        /// To whom; empty = to no device.
+        "access_tokens" access_tokens: AccessTokens<'a>,
+    }
+}
+
+impl<'a> ClientPush<'a> {
+    /// Reads a body with at most `max_receivers` tokens ([`MAX_RECEIVERS`](super::MAX_RECEIVERS) by default).
+    ///
+    /// # Errors
+    ///
+    /// The first byte or member that breaks a rule.
+    pub fn read(body: &'a [u8], max_receivers: u32) -> Result<Self, Error> {
+        let mut cursor = Cursor::new(body);
+        cursor.most_elements = max_receivers;
+        let push = <Self as Value<'_>>::read(&mut cursor)?;
+        cursor.end()?;
+        Ok(push)
+    }
+
+    /// Writes the body.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::BufferFull`](crate::ErrorKind::BufferFull) with the length it takes.
+    pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
+        let mut writer = Writer::new(buf);
+        write_object(self, &mut writer);
+        writer.finish()
+    }
+}

@@ -1,0 +1,253 @@
+//! The message itself: up to 256 bytes of anything, in base64 on the wire.
+//!
+//! Encoding and decoding are this crate's own: they work on a string as it stands in JSON, escapes and all (PHP writes
+//! `\/` for `/`), need no second buffer, and have no panic to link into a device's image.
+
+use core::fmt;
+
+use crate::{
+    Error, ErrorKind, Field, Text, Unit,
+    json::{
+        cursor::{Cursor, Result as JsonResult},
+        schema::Value,
+        write::Writer,
+    },
+};
+
+/// Bytes a message may have: "at most 256 **bytes**, 256 allowed" (the Lingyang page, from the seed).
+pub const MAX_MSG_BYTES: usize = 256;
+
+/// Characters of base64 that [`MAX_MSG_BYTES`] take.
+pub const MAX_MSG_BASE64_LEN: usize = MAX_MSG_BYTES.div_ceil(3) * 4;
+
+/// A message of at most [`MAX_MSG_BYTES`] bytes: binary, never text.
+///
+/// ```
+/// use pushgate_core::lingyang::Msg;
+///
+/// let msg = Msg::from_base64("aGVsbG8=".into()).unwrap();
+/// let mut buf = [0; 256];
+/// assert_eq!(msg.copy_to(&mut buf).unwrap(), b"hello");
+/// assert_eq!(msg, Msg::from_bytes(b"hello").unwrap());
+/// ```
+#[derive(Clone, Copy)]
+pub struct Msg<'a>(Inner<'a>);
+
+#[derive(Clone, Copy)]
+enum Inner<'a> {
+    /// Checked base64.
+    Base64(Text<'a>),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Msg<'a> {
+    /// Takes a message as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLong`] past [`MAX_MSG_BYTES`].
+    pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, Error> {
+        if bytes.len() > MAX_MSG_BYTES {
+            return Err(Error::new(TOO_LONG, Field::top("msg"), 0));
+        }
+        Ok(Self(Inner::Bytes(bytes)))
+    }
+
+    /// Takes a message in standard base64 with padding.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotBase64`]; [`ErrorKind::TooLong`] past [`MAX_MSG_BYTES`].
+    pub fn from_base64(text: Text<'a>) -> Result<Self, Error> {
+        match check(text) {
+            Ok(()) => Ok(Self(Inner::Base64(text))),
+            Err(kind) => Err(Error::new(kind, Field::top("msg"), 0)),
+        }
+    }
+
+    /// Bytes in the message.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self.0 {
+            Inner::Base64(text) => {
+                let padding = text.chars().filter(|&char| char == '=').count();
+                (text.len() / 4 * 3).saturating_sub(padding)
+            }
+            Inner::Bytes(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether the message has no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The message's bytes.
+    pub fn bytes(&self) -> impl Iterator<Item = u8> + use<'a> {
+        let (text, bytes) = match self.0 {
+            Inner::Base64(text) => (text, &[][..]),
+            Inner::Bytes(bytes) => (Text::default(), bytes),
+        };
+        Decode { chars: text.chars(), bits: 0, held: 0 }.chain(bytes.iter().copied())
+    }
+
+    /// Copies the message's bytes to the start of `buf`; [`MAX_MSG_BYTES`] are always enough.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::BufferFull`] with the length it takes.
+    pub fn copy_to<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
+        let (needed, capacity) = (self.len(), buf.len());
+        let full = ErrorKind::BufferFull { needed, capacity };
+        let out = buf.get_mut(..needed).ok_or(Error::new(full, Field::top("msg"), 0))?;
+        for (to, from) in out.iter_mut().zip(self.bytes()) {
+            *to = from;
+        }
+        Ok(out)
+    }
+}
+
+impl<'a> Value<'a> for Msg<'a> {
+    fn empty() -> Self {
+        Self(Inner::Bytes(&[]))
+    }
+
+    fn read(cursor: &mut Cursor<'a>) -> JsonResult<Self> {
+        cursor.peek();
+        let start = cursor.offset();
+        let text = cursor.string()?;
+        check(text).map_err(|kind| cursor.error(kind, start))?;
+        Ok(Self(Inner::Base64(text)))
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.raw(b"\"");
+        let mut bytes = self.bytes();
+        while let Some(first) = bytes.next() {
+            writer.raw(&encode(first, bytes.next(), bytes.next()));
+        }
+        writer.raw(b"\"");
+    }
+}
+
+impl PartialEq for Msg<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes().eq(other.bytes())
+    }
+}
+
+impl Eq for Msg<'_> {}
+
+/// Shows the length only: what devices tell each other stays out of logs.
+impl fmt::Debug for Msg<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Msg(")?;
+        f.write_str(crate::json::decimal(self.len() as u64, &mut [0; crate::json::MAX_INTEGER_LEN]))?;
+        f.write_str(" bytes)")
+    }
+}
+
+/// As its base64.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Msg<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut base64 = [0; MAX_MSG_BASE64_LEN + 2];
+        let mut writer = Writer::new(&mut base64);
+        Value::write(self, &mut writer);
+        let quoted = writer.finish().map_err(serde::ser::Error::custom)?;
+        let text = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+        serializer.serialize_str(core::str::from_utf8(text).unwrap_or_default())
+    }
+}
+
+/// Borrows the base64 from the input.
+#[cfg(feature = "serde")]
+impl<'de: 'a, 'a> serde::Deserialize<'de> for Msg<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <Text<'a> as serde::Deserialize>::deserialize(deserializer)?;
+        Self::from_base64(text).map_err(serde::de::Error::custom)
+    }
+}
+
+const TOO_LONG: ErrorKind = ErrorKind::TooLong { limit: 256, unit: Unit::Bytes };
+const _: () = assert!(MAX_MSG_BYTES == 256, "the limit the error names is the limit");
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// The six bits a character stands for.
+fn sextet(char: char) -> Option<u8> {
+    let byte = u8::try_from(char).ok()?;
+    Some(match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    })
+}
+
+/// Checks that `text` is standard base64 (RFC 4648, section 4): padded to groups of four, no bits left over.
+fn check(text: Text<'_>) -> Result<(), ErrorKind> {
+    let mut chars = 0usize;
+    let mut padding = 0usize;
+    let mut last = 0;
+    for char in text.chars() {
+        chars += 1;
+        match sextet(char) {
+            Some(bits) if padding == 0 => last = bits,
+            None if char == '=' => padding += 1,
+            _ => return Err(ErrorKind::NotBase64),
+        }
+    }
+    let left_over = match padding {
+        0 => 0,
+        1 => last & 0b11,
+        2 => last & 0b1111,
+        _ => return Err(ErrorKind::NotBase64),
+    };
+    if !chars.is_multiple_of(4) || left_over != 0 {
+        return Err(ErrorKind::NotBase64);
+    }
+    if (chars / 4 * 3).saturating_sub(padding) > MAX_MSG_BYTES {
+        return Err(TOO_LONG);
+    }
+    Ok(())
+}
+
+/// The bytes of checked base64.
+struct Decode<'a> {
+    chars: crate::text::Chars<'a>,
+    bits: u16,
+    held: u8,
+}
+
+impl Iterator for Decode<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        loop {
+            self.bits = self.bits << 6 | u16::from(sextet(self.chars.next()?)?);
+            self.held += 6;
+            if self.held >= 8 {
+                self.held -= 8;
+                let byte = self.bits >> self.held & 0xff;
+                self.bits &= 0xff;
+                return u8::try_from(byte).ok();
+            }
+        }
+    }
+}
+
+/// The four characters of up to three bytes.
+fn encode(first: u8, second: Option<u8>, third: Option<u8>) -> [u8; 4] {
+    let char = |bits: u8| ALPHABET.get(usize::from(bits & 63)).copied().unwrap_or(b'=');
+    let (b, c) = (second.unwrap_or(0), third.unwrap_or(0));
+    [
+        char(first >> 2),
+        char(first << 4 | b >> 4),
+        second.map_or(b'=', |_| char(b << 2 | c >> 6)),
+        third.map_or(b'=', |_| char(c)),
+    ]
+}

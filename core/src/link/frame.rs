@@ -1,0 +1,286 @@
+//! One line of the device link.
+
+use crate::{
+    Error, ErrorKind, Text,
+    json::{
+        cursor::{Cursor, Result as JsonResult},
+        schema::{Member, Value, object, read_members},
+        write::Writer,
+    },
+    lingyang::{Cid, Msg},
+};
+
+object! {
+    /// The first line of a device on a raw stream.
+    pub struct Hello<'a> {
+        /// The device's own token.
+        "token" token: Text<'a>,
+    }
+}
+
+object! {
+    /// The host's answer to a good token.
+    pub struct Welcome {
+        /// Who the host takes the device for.
+        "cid" cid: Cid,
+        /// The host's clock, in unix seconds.
+        "time" time: u64,
+        /// Seconds between two signs of life.
+        "heartbeat" heartbeat: u32,
+    }
+}
+
+object! {
+    /// A message to the device. Every copy is acknowledged.
+    pub struct Message<'a> {
+        /// What identifies it: a second copy has the same.
+        "id" id: Text<'a>,
+        /// Who sent it; 0 = the application server.
+        "from" from: u32,
+        /// When it was accepted, in unix seconds.
+        "created" created: u64,
+        /// The message itself.
+        "msg" msg: Msg<'a>,
+    }
+}
+
+object! {
+    /// What became of a message that this device sent with callback 1, for one receiver.
+    pub struct Receipt<'a> {
+        /// The id that its push was answered with.
+        "id" id: Text<'a>,
+        /// The receiver.
+        "to" to: Cid,
+        /// What became of it.
+        "state" state: ReceiptState<'a>,
+    }
+}
+
+object! {
+    /// Why the host closes.
+    pub struct Problem<'a> {
+        /// A code in the manner of an HTTP status.
+        "code" code: u32,
+        /// What the device has to mend.
+        "message" message: Text<'a>,
+    }
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReceiptState<'a> {
+    /// The receiver acknowledged it.
+    Delivered,
+    /// Its schedule ended without an acknowledgement.
+    Dropped,
+    /// Another word, kept as it came.
+    Unknown(Text<'a>),
+}
+
+impl<'a> ReceiptState<'a> {
+    /// The state's word.
+    #[must_use]
+    pub fn text(self) -> Text<'a> {
+        match self {
+            Self::Delivered => Text::from("delivered"),
+            Self::Dropped => Text::from("dropped"),
+            Self::Unknown(text) => text,
+        }
+    }
+}
+
+impl<'a> Value<'a> for ReceiptState<'a> {
+    fn empty() -> Self {
+        Self::Dropped
+    }
+
+    fn read(cursor: &mut Cursor<'a>) -> JsonResult<Self> {
+        let text = cursor.string()?;
+        Ok([Self::Delivered, Self::Dropped].into_iter().find(|s| s.text() == text).unwrap_or(Self::Unknown(text)))
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.text(self.text());
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for ReceiptState<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.text().serialize(serializer)
+    }
+}
+
+/// One line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame<'a> {
+    /// Device to host, first on a raw stream.
+    Hello(Hello<'a>),
+    /// Host to device, the answer.
+    Welcome(Welcome),
+    /// Host to device.
+    Message(Message<'a>),
+    /// Device to host: the id of a message that has come.
+    Ack(Text<'a>),
+    /// Host to device.
+    Receipt(Receipt<'a>),
+    /// Either way: are you there?
+    Ping(u64),
+    /// The answer to a ping, with its number.
+    Pong(u64),
+    /// Host to device, before it closes.
+    Error(Problem<'a>),
+    /// An object that is none of these: to be ignored.
+    Unknown,
+}
+
+const fn optional(name: &'static str) -> Member {
+    Member { name, required: false }
+}
+
+const MEMBERS: &[Member] = &[
+    optional("hello"),
+    optional("welcome"),
+    optional("message"),
+    optional("ack"),
+    optional("receipt"),
+    optional("ping"),
+    optional("pong"),
+    optional("error"),
+];
+
+impl<'a> Frame<'a> {
+    /// Reads a line, with its line feed or without.
+    ///
+    /// # Errors
+    ///
+    /// The first byte or member that breaks a rule; two frames in one line.
+    pub fn read(line: &'a [u8]) -> Result<Self, Error> {
+        let mut cursor = Cursor::new(line);
+        let mut frame = Self::Unknown;
+        read_members(&mut cursor, MEMBERS, &mut |index, cursor| {
+            if frame != Self::Unknown {
+                let one = ErrorKind::Malformed("a line holds one frame; send the second one on a line of its own");
+                return Err(cursor.error(one, cursor.offset()));
+            }
+            frame = match index {
+                0 => Self::Hello(Value::read(cursor)?),
+                1 => Self::Welcome(Value::read(cursor)?),
+                2 => Self::Message(Value::read(cursor)?),
+                3 => Self::Ack(Value::read(cursor)?),
+                4 => Self::Receipt(Value::read(cursor)?),
+                5 => Self::Ping(Value::read(cursor)?),
+                6 => Self::Pong(Value::read(cursor)?),
+                _ => Self::Error(Value::read(cursor)?),
+            };
+            Ok(())
+        })?;
+        cursor.end()?;
+        Ok(frame)
+    }
+
+    /// Writes the line with its line feed; [`MAX_LINE_LEN`](super::MAX_LINE_LEN) bytes hold every frame whose texts
+    /// are of ordinary length.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::BufferFull`] with the length it takes.
+    pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
+        let mut writer = Writer::new(buf);
+        writer.open_object();
+        match self {
+            Self::Hello(hello) => member(&mut writer, "hello", hello),
+            Self::Welcome(welcome) => member(&mut writer, "welcome", welcome),
+            Self::Message(message) => member(&mut writer, "message", message),
+            Self::Ack(id) => member(&mut writer, "ack", id),
+            Self::Receipt(receipt) => member(&mut writer, "receipt", receipt),
+            Self::Ping(number) => member(&mut writer, "ping", number),
+            Self::Pong(number) => member(&mut writer, "pong", number),
+            Self::Error(problem) => member(&mut writer, "error", problem),
+            Self::Unknown => {}
+        }
+        writer.close_object();
+        writer.raw(b"\n");
+        writer.finish()
+    }
+}
+
+fn member<'a>(writer: &mut Writer<'_>, name: &'static str, value: &impl Value<'a>) {
+    writer.key(name);
+    value.write(writer);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each line of the design, its bytes and its meaning.
+    fn lines() -> [(&'static str, Frame<'static>); 8] {
+        let cid = Cid::new(5_003_062).unwrap();
+        [
+            (r#"{"hello":{"token":"t"}}"#, Frame::Hello(Hello { token: "t".into() })),
+            (
+                r#"{"welcome":{"cid":5003062,"time":1452666295,"heartbeat":30}}"#,
+                Frame::Welcome(Welcome { cid, time: 1_452_666_295, heartbeat: 30 }),
+            ),
+            (
+                r#"{"message":{"id":"m","from":1003200,"created":1452666295,"msg":"aGVsbG8="}}"#,
+                Frame::Message(Message {
+                    id: "m".into(),
+                    from: 1_003_200,
+                    created: 1_452_666_295,
+                    msg: Msg::from_bytes(b"hello").unwrap(),
+                }),
+            ),
+            (r#"{"ack":"m"}"#, Frame::Ack("m".into())),
+            (
+                r#"{"receipt":{"id":"m","to":5003062,"state":"delivered"}}"#,
+                Frame::Receipt(Receipt { id: "m".into(), to: cid, state: ReceiptState::Delivered }),
+            ),
+            (r#"{"ping":7}"#, Frame::Ping(7)),
+            (r#"{"pong":7}"#, Frame::Pong(7)),
+            (r#"{"error":{"code":401,"message":"no"}}"#, Frame::Error(Problem { code: 401, message: "no".into() })),
+        ]
+    }
+
+    #[test]
+    fn every_frame_goes_both_ways() {
+        for (line, frame) in lines() {
+            assert_eq!(Frame::read(line.as_bytes()), Ok(frame), "{line}");
+            let mut buf = [0; super::super::MAX_LINE_LEN];
+            let written = frame.write(&mut buf).unwrap();
+            assert_eq!(written.strip_suffix(b"\n").unwrap(), line.as_bytes());
+            assert_eq!(Frame::read(written), Ok(frame), "{line} with its line feed");
+        }
+    }
+
+    #[test]
+    fn the_longest_message_fits_a_line() {
+        let msg = [0xff; crate::lingyang::MAX_MSG_BYTES];
+        let frame = Frame::Message(Message {
+            id: "0123456789abcdef0123456789abcdef".into(),
+            from: u32::MAX,
+            created: u64::MAX,
+            msg: Msg::from_bytes(&msg).unwrap(),
+        });
+        assert!(frame.write(&mut [0; super::super::MAX_LINE_LEN]).is_ok());
+    }
+
+    #[test]
+    fn what_is_unknown_is_ignored_and_what_is_wrong_is_not() {
+        for line in [r#"{"noise":[{"ack":"m"}]}"#, "{}", r#"{"ack":null}"#] {
+            assert_eq!(Frame::read(line.as_bytes()), Ok(Frame::Unknown), "{line}");
+        }
+        assert_eq!(Frame::read(br#"{"x":1,"ping":2}"#), Ok(Frame::Ping(2)));
+        for (line, message) in [
+            (r#"{"ack":7}"#, "ack: must be a string"),
+            (r#"{"hello":{}}"#, "hello.token: required, but missing"),
+            (r#"{"ping":1,"pong":1}"#, "pong: a line holds one frame; send the second one on a line of its own"),
+            (r#"{"ping":-1}"#, "ping: must be from 0 to 18446744073709551615"),
+            ("[]", "body: must be an object"),
+            ("", "body: the input ends too early"),
+        ] {
+            assert_eq!(std::format!("{}", Frame::read(line.as_bytes()).unwrap_err()), message, "{line}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Finding the lines in what a stream delivers, in a buffer of fixed size.
+
+use crate::{Error, ErrorKind, Field, Unit};
+
+use super::MAX_LINE_LEN;
+
+/// Collects bytes into lines of at most `N` bytes.
+///
+/// ```
+/// use pushgate_core::link::{Frame, LineBuffer};
+///
+/// let mut lines = LineBuffer::<1024>::new();
+/// let mut input = &b"{\"ping\":1}\n{\"ack\""[..];
+/// while let Some(line) = lines.feed(&mut input) {
+///     assert_eq!(Frame::read(line.unwrap()), Ok(Frame::Ping(1)));
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct LineBuffer<const N: usize = MAX_LINE_LEN> {
+    bytes: [u8; N],
+    len: usize,
+    /// Whether the bytes in the buffer have been given out as a line.
+    given: bool,
+    /// Whether the line under way is over the limit: its rest is thrown away.
+    skipping: bool,
+}
+
+impl<const N: usize> Default for LineBuffer<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const N: usize> LineBuffer<N> {
+    /// Makes an empty buffer.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { bytes: [0; N], len: 0, given: false, skipping: false }
+    }
+
+    /// Takes bytes from the front of `input` up to the end of the next line and returns that line without its line
+    /// feed; `None` when `input` is used up before.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLong`] once for a line that does not fit; what follows it is found again.
+    pub fn feed(&mut self, input: &mut &[u8]) -> Option<Result<&[u8], Error>> {
+        if self.given {
+            self.len = 0;
+            self.given = false;
+        }
+        loop {
+            let (taken, ended) = match input.iter().position(|&byte| byte == b'\n') {
+                Some(at) => (at, true),
+                None => (input.len(), false),
+            };
+            let (part, rest) = input.split_at_checked(taken).unwrap_or((input, &[]));
+            *input = if ended { rest.get(1..).unwrap_or_default() } else { rest };
+            let was_skipping = self.skipping;
+            if !was_skipping {
+                let end = self.len.saturating_add(part.len());
+                // The line feed counts too.
+                match self.bytes.get_mut(self.len..end).filter(|_| end < N) {
+                    Some(room) => {
+                        room.copy_from_slice(part);
+                        self.len = end;
+                    }
+                    None => self.skipping = true,
+                }
+            }
+            if self.skipping && !was_skipping {
+                self.len = 0;
+                self.skipping = !ended;
+                return Some(Err(too_long::<N>()));
+            }
+            if !ended {
+                return None;
+            }
+            if self.skipping {
+                self.skipping = false;
+                continue;
+            }
+            self.given = true;
+            return Some(Ok(self.bytes.get(..self.len).unwrap_or_default()));
+        }
+    }
+}
+
+#[cold]
+fn too_long<const N: usize>() -> Error {
+    let limit = u32::try_from(N).unwrap_or(u32::MAX);
+    Error::new(ErrorKind::TooLong { limit, unit: Unit::Bytes }, Field::BODY, N)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{string::String, vec::Vec};
+
+    use super::*;
+
+    fn lines_of(input: &[u8], chunk: usize) -> Vec<Result<String, ErrorKind>> {
+        let mut buffer = LineBuffer::<8>::new();
+        let mut lines = Vec::new();
+        for mut chunk in input.chunks(chunk) {
+            while let Some(line) = buffer.feed(&mut chunk) {
+                lines.push(match line {
+                    Ok(line) => Ok(String::from_utf8(line.to_vec()).unwrap()),
+                    Err(error) => Err(error.kind()),
+                });
+            }
+        }
+        lines
+    }
+
+    #[test]
+    fn lines_are_the_same_however_the_stream_is_cut() {
+        let long = Err(ErrorKind::TooLong { limit: 8, unit: Unit::Bytes });
+        let ok = |line: &str| Ok(String::from(line));
+        let input = b"one\n\n1234567\n12345678\ntwo\n1234567890123456789\nthree\nrest";
+        let lines = [ok("one"), ok(""), ok("1234567"), long.clone(), ok("two"), long, ok("three")];
+        for chunk in 1..=input.len() {
+            assert_eq!(lines_of(input, chunk), lines, "chunks of {chunk}");
+        }
+    }
+}

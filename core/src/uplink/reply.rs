@@ -1,0 +1,111 @@
+//! The answer to a batch, from both ends: what the receiver writes, and what the sender makes of it.
+
+use core::fmt;
+
+use crate::{
+    Error, ErrorKind, Expected, Text,
+    answer::show_code,
+    json::{
+        cursor::{Cursor, Result as JsonResult, magnitude},
+        schema::{Value, object, read_into, write_object},
+        write::Writer,
+    },
+};
+
+object! {
+    /// The body of an answer: `{"code":0,"message":"ok"}`.
+    #[derive(Default)]
+    pub struct Reply<'a> {
+        /// 0 = received; anything else = not received.
+        "code" code: Code,
+        /// `ok`, or a description of the error.
+        "message" message: Option<Text<'a>>,
+    }
+}
+
+impl<'a> Reply<'a> {
+    /// The answer to a batch that is safely stored.
+    pub const OK: Reply<'static> = Reply { code: Code::RECEIVED, message: Some(Text::from_json("ok", false)) };
+
+    /// An answer that refuses the batch.
+    #[must_use]
+    pub const fn refusal(code: Code, message: Text<'a>) -> Self {
+        Self { code, message: Some(message) }
+    }
+
+    /// Reads an answer's body.
+    ///
+    /// # Errors
+    ///
+    /// What is no such JSON, by the rules of [`json`](crate::json).
+    pub fn read(body: &'a [u8]) -> Result<Self, Error> {
+        let mut cursor = Cursor::new(body);
+        let mut reply = Self::default();
+        read_into(&mut reply, &mut cursor)?;
+        cursor.end()?;
+        Ok(reply)
+    }
+
+    /// Writes the body.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::BufferFull`] with the length it takes.
+    pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
+        let mut writer = Writer::new(buf);
+        write_object(self, &mut writer);
+        writer.finish()
+    }
+}
+
+/// The `code` of an answer. On input a string of digits counts as its number ("also accept `"0"`": the uplink page;
+/// ours).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Code(pub i64);
+
+impl Code {
+    /// "0 = received" (the uplink page).
+    pub const RECEIVED: Self = Self(0);
+}
+
+impl<'a> Value<'a> for Code {
+    fn empty() -> Self {
+        Self::RECEIVED
+    }
+
+    fn read(cursor: &mut Cursor<'a>) -> JsonResult<Self> {
+        if cursor.peek() != Some(b'"') {
+            return i64::read(cursor).map(Self);
+        }
+        let start = cursor.offset();
+        let text = cursor.string()?;
+        let digits = text.as_str().filter(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
+        digits
+            .and_then(|digits| i64::try_from(magnitude(digits.as_bytes())?).ok())
+            .map(Self)
+            .ok_or_else(|| cursor.error(ErrorKind::WrongType { expected: Expected::IntegerOrDigits }, start))
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.signed(self.0);
+    }
+}
+
+/// What a sender makes of an answer.
+pub type Answer<'a> = crate::Answer<Reply<'a>>;
+
+impl<'a> Answer<'a> {
+    /// Reads an HTTP answer: "success only for HTTP 2xx and `code` 0. A 2xx with a body that is no such JSON is a
+    /// failure" (the uplink page).
+    #[must_use]
+    pub fn read(status: u16, body: &'a [u8]) -> Self {
+        Self::judge(status, 200..=299, Reply::read(body), |reply| reply.code == Code::RECEIVED)
+    }
+}
+
+impl fmt::Display for Reply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show_code(f, "code", self.code.0, self.message)
+    }
+}
