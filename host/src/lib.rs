@@ -1,1 +1,5 @@
 //! The gateway as a library.
+
+pub mod cli;
+pub mod config;
+pub mod telemetry;

@@ -1,0 +1,113 @@
+//! `pushgate serve`: the gateway.
+
+use super::{Failure, Outcome, output::Output};
+use crate::config::{Admin, Config, StoreUrl};
+use std::{net::SocketAddr, path::PathBuf};
+
+/// Run the gateway
+///
+/// Without a configuration it listens on loopback, keeps what it accepts in ./pushgate.db, and prints its addresses and
+/// what to try. SIGTERM drains: nothing new is accepted, what is under way is finished or kept. SIGHUP reads the
+/// configuration again.
+///
+/// The flags win over the configuration file.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pushgate serve
+  pushgate serve --config /etc/pushgate/pushgate.toml
+  pushgate serve --public 0.0.0.0:8080 --store sqlite:/var/lib/pushgate/pushgate.db")]
+pub(crate) struct Args {
+    /// The configuration file; `pushgate config example` prints one
+    #[arg(long, value_name = "FILE", env = "PUSHGATE_CONFIG")]
+    config: Option<PathBuf>,
+
+    /// IP:PORT of the device API and the receivers (HTTP) [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    public: Option<SocketAddr>,
+
+    /// IP:PORT of the admin API, console, metrics and health (HTTP) [default: 127.0.0.1:8081]
+    ///
+    /// On an address that other hosts can reach, the configuration must have listen.admin_token.
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<SocketAddr>,
+
+    /// IP:PORT of the device link (TCP) [default: 127.0.0.1:8082]
+    #[arg(long, value_name = "ADDR")]
+    link: Option<SocketAddr>,
+
+    /// Where accepted work is kept: sqlite:PATH or redis://… [default: sqlite:pushgate.db]
+    #[arg(long, value_name = "URL", env = "PUSHGATE_STORE", hide_env_values = true)]
+    store: Option<StoreUrl>,
+}
+
+impl Args {
+    /// Reads the configuration file, if one was given, and lets the flags win over it. SIGHUP asks again.
+    fn configuration(&self) -> Result<Config, Failure> {
+        let mut config = match &self.config {
+            Some(path) => Config::load(path).map_err(|error| Failure::Operation(error.to_string()))?,
+            None => Config::default(),
+        };
+        if let Some(address) = self.public {
+            config.listen.public = address;
+        }
+        if let Some(address) = self.admin {
+            config.listen.admin = Admin::new(address, config.listen.admin.token().cloned())
+                .map_err(|error| Failure::Operation(format!("--admin {address}: {error}")))?;
+        }
+        if let Some(address) = self.link {
+            config.listen.link = address;
+        }
+        if let Some(url) = &self.store {
+            config.store.url = url.clone();
+        }
+        Ok(config)
+    }
+}
+
+/// Runs the gateway until it is told to stop.
+pub(crate) async fn run(args: Args, _out: Output) -> Outcome {
+    let _config = args.configuration()?;
+    Err(Failure::Operation("`serve` is not built yet".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn args() -> Args {
+        Args { config: None, public: None, admin: None, link: None, store: None }
+    }
+
+    #[test]
+    fn without_flags_or_file_everything_has_its_default() {
+        assert_eq!(args().configuration().unwrap(), Config::default());
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pushgate.toml");
+        fs::write(&path, "[listen]\npublic = '127.0.0.1:1'\nlink = '127.0.0.1:2'\nadmin_token = 't'\n").unwrap();
+        let args = Args {
+            config: Some(path),
+            public: Some(([127, 0, 0, 1], 11).into()),
+            admin: Some(([0, 0, 0, 0], 13).into()),
+            store: Some("sqlite:x.db".parse().unwrap()),
+            ..args()
+        };
+        let config = args.configuration().unwrap();
+        assert_eq!(config.listen.public.port(), 11);
+        assert_eq!(config.listen.link.port(), 2);
+        assert_eq!((config.listen.admin.address().port(), config.listen.admin.token().is_some()), (13, true));
+        assert_eq!(config.store.url.to_string(), "sqlite:x.db");
+    }
+
+    #[test]
+    fn no_flag_opens_the_admin_api_to_everybody() {
+        let args = Args { admin: Some(([0, 0, 0, 0], 13).into()), ..args() };
+        let Err(Failure::Operation(what)) = args.configuration() else { panic!("must fail") };
+        assert!(what.contains("--admin 0.0.0.0:13") && what.contains("listen.admin_token"), "{what}");
+    }
+}

@@ -1,0 +1,87 @@
+//! The example that `pushgate config example` prints.
+
+/// A commented `pushgate.toml` that shows every key with its default, its range and its reason.
+///
+/// Every setting is commented out, so as it stands it configures what an empty file does.
+pub const EXAMPLE: &str = include_str!("example.toml");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{
+        Config, Sending, TencentDestination, UplinkDestination,
+        reader::{Section, Source},
+    };
+    use std::path::Path;
+    use toml::de::DeTable;
+
+    /// The example with every setting switched on: `#key = …` is a setting, `# words` are words.
+    fn switched_on() -> String {
+        let setting = |line: &str| match line.strip_prefix('#') {
+            Some(setting) if !setting.is_empty() && !setting.starts_with(' ') => setting.to_owned(),
+            _ => line.to_owned(),
+        };
+        EXAMPLE.lines().map(|line| setting(line) + "\n").collect()
+    }
+
+    #[test]
+    fn as_it_stands_it_changes_nothing() {
+        assert_eq!(Config::parse(EXAMPLE, "example.toml"), Ok(Config::default()));
+    }
+
+    #[test]
+    fn every_key_is_in_it_and_every_key_in_it_is_known() {
+        let text = switched_on();
+        let source = Source::new(&text, Path::new(""));
+        let document = DeTable::parse(&text).unwrap();
+        let config = Section::document(&source, &document, Config::read);
+        assert_eq!(*source.absent.borrow(), [""; 0], "keys that the example does not show");
+        assert_eq!(source.into_problems(), []);
+        assert!(!config.lingyang.apps().is_empty());
+    }
+
+    #[test]
+    fn the_values_it_shows_are_the_defaults() {
+        let mut shown = Config::parse(&switched_on(), "example.toml").unwrap();
+        let default = Config::default();
+        assert_eq!(shown.limits, default.limits);
+        assert_eq!(shown.network, default.network);
+        assert_eq!(shown.store, default.store);
+        // Off by default, so what it shows can only be a sample.
+        assert!(shown.listen.tls.take().is_some() && shown.listen.admin.token().is_some());
+        assert_eq!(
+            (shown.listen.public, shown.listen.admin.address(), shown.listen.link),
+            (default.listen.public, default.listen.admin.address(), default.listen.link)
+        );
+
+        let uplink = shown.uplink.destinations.iter().next().unwrap();
+        assert_eq!(uplink.sending, UplinkDestination::SENDING);
+        let tencent = shown.tencent.destinations.iter().next().unwrap();
+        assert_eq!(tencent.sending, TencentDestination::SENDING);
+        assert_eq!(tencent.rate_per_second, TencentDestination::RATE_PER_SECOND);
+        let receiver = shown.tencent.receivers.iter().next().unwrap();
+        assert_eq!(receiver.failure_status, Default::default());
+    }
+
+    /// A default that the table leaves out is the constant too.
+    #[test]
+    fn a_destination_has_the_defaults_of_its_protocol() {
+        let text = "
+            [[uplink.destinations]]
+            name = 'a'
+            url = 'http://a.example/'
+            [[tencent.destinations]]
+            name = 'b'
+            url = 'http://b.example/'
+            sdk_app_id = '1400000000'
+        ";
+        let config = Config::parse(text, "t").unwrap();
+        // "A retry will be attempted every 1 second … after 3 accumulated retries … the pushing will stop"
+        let page = Sending { retries: 3, retry_every_ms: 1000, timeout_ms: 5000, concurrency: 8 };
+        assert_eq!(config.uplink.destinations.named("a").unwrap().sending, page);
+        // "Answer timeout 2 s (vendor)"; "default 3 retries, 1 s apart"; "default 1000/s, the excess waits"
+        let page = Sending { retries: 3, retry_every_ms: 1000, timeout_ms: 2000, concurrency: 64 };
+        let tencent = config.tencent.destinations.named("b").unwrap();
+        assert_eq!((tencent.sending, tencent.rate_per_second), (page, 1000));
+    }
+}

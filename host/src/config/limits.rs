@@ -1,0 +1,60 @@
+//! `[limits]`: what the gateway takes before it says no.
+
+use super::reader::Section;
+
+/// What the gateway takes before it says no. All are ours: the vendors document none of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request's body; more is answered 413. Default 1 MiB, from 1 KiB to 64 MiB.
+    pub body_bytes: usize,
+    /// Bytes of a request's head; more is answered 431. Default 16 KiB, from 8 KiB (the HTTP server's least) to 1 MiB.
+    pub header_bytes: usize,
+    /// Milliseconds for a request's body to arrive whole; later is answered 408. Default 10 000, from 100 to 600 000.
+    pub body_timeout_ms: u32,
+    /// Bytes of a destination's answer that are read; a longer answer fails the send. Default 64 KiB, from 1 KiB to
+    /// 16 MiB.
+    pub answer_bytes: usize,
+    /// Receivers of one Lingyang push; more is answered 400. Default 100, from 1 to 10 000.
+    pub receivers_per_request: usize,
+    /// Devices connected at a time, over TCP and WebSocket together; one more is refused. Default 10 000, from 1 to
+    /// 1 000 000.
+    pub connections: usize,
+    /// Seconds between heartbeats of a device; three without a word close its connection. Default 30, from 1 to 3 600.
+    pub heartbeat_s: u32,
+    /// Seconds in which a received item that comes again counts as the same one. Default 86 400 (a day), from 0 (keep
+    /// every copy) to 2 592 000 (30 days).
+    pub dedup_window_s: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 1 << 20,
+            header_bytes: 16 << 10,
+            body_timeout_ms: 10_000,
+            answer_bytes: 64 << 10,
+            receivers_per_request: 100,
+            connections: 10_000,
+            heartbeat_s: 30,
+            dedup_window_s: 86_400,
+        }
+    }
+}
+
+impl Limits {
+    pub(super) fn read(section: &mut Section<'_>) -> Self {
+        let default = Self::default();
+        Self {
+            body_bytes: section.or("body_bytes", default.body_bytes, |value| value.integer(1 << 10..=64 << 20)),
+            header_bytes: section.or("header_bytes", default.header_bytes, |value| value.integer(8 << 10..=1 << 20)),
+            body_timeout_ms: section
+                .or("body_timeout_ms", default.body_timeout_ms, |value| value.integer(100..=600_000)),
+            answer_bytes: section.or("answer_bytes", default.answer_bytes, |value| value.integer(1 << 10..=16 << 20)),
+            receivers_per_request: section
+                .or("receivers_per_request", default.receivers_per_request, |value| value.integer(1..=10_000)),
+            connections: section.or("connections", default.connections, |value| value.integer(1..=1_000_000)),
+            heartbeat_s: section.or("heartbeat_s", default.heartbeat_s, |value| value.integer(1..=3_600)),
+            dedup_window_s: section.or("dedup_window_s", default.dedup_window_s, |value| value.integer(0..=2_592_000)),
+        }
+    }
+}
