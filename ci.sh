@@ -1,0 +1,318 @@
+#!/usr/bin/env bash
+# The project's checks, for people and CI alike:
+#
+#   ./ci.sh            runs every job and goes on after a failure, so that one run names all that is wrong
+#   ./ci.sh JOB...     runs these
+#   ./ci.sh setup      installs what the jobs need, through rustup and cargo
+#   ./ci.sh help       lists the jobs
+#
+# A job is a function `job_NAME` and its line in JOBS. It runs in a subshell of its own, stops at its first failing
+# command, and is named with its time at the end.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+JOBS=(
+  "fmt         every file as rustfmt.toml wants it, fuzz/ too"
+  "shellcheck  the scripts (where shellcheck is installed)"
+  "clippy      workspace and core with every feature; warnings are errors"
+  "doc         documentation of the workspace; warnings are errors"
+  "test        the README's own test command"
+  "conformance core's JSON reader against a JSONTestSuite folder (PUSHGATE_JSON_TEST_SUITE, else ../shared/json-test-suite)"
+  "demo        the README's own demo command; output in target/ci/demo.log"
+  "features    core with every set of its features (cargo-hack), then its tests with all of them"
+  "baremetal   core without features for three microcontroller targets"
+  "msrv        workspace with the rust-version of Cargo.toml"
+  "deny        licences, bans, sources and advisories (cargo-deny)"
+  "miri        core's tests under Miri (nightly)"
+  "fuzz        every fuzz target for FUZZ_SECONDS (60; 15 in a full run) (nightly)"
+)
+
+NIGHTLY=${NIGHTLY:-nightly}
+BAREMETAL_TARGETS=(thumbv6m-none-eabi thumbv7em-none-eabi riscv32imc-unknown-none-elf)
+# The oldest release of each tool known to work; a newer one is left alone.
+TOOLS=(cargo-hack@0.6.46 cargo-deny@0.20.2 cargo-fuzz@0.13.2)
+
+OUT=$PWD/target/ci # logs of the last run, and `notes`: what it had to leave out
+
+main() {
+  mkdir -p "$OUT"
+  : >"$OUT/notes"
+  rm -f "$OUT/test.log"
+  case ${1-} in
+    help | -h | --help) usage ;;
+    setup) setup ;;
+    "")
+      FUZZ_SECONDS=${FUZZ_SECONDS:-15}
+      # shellcheck disable=SC2046 # job names are single words
+      run_jobs $(job_names)
+      ;;
+    *)
+      require_known "$@"
+      run_jobs "$@"
+      ;;
+  esac
+}
+
+# ---------------------------------------------------------------------------------------------------------- the jobs
+
+job_fmt() {
+  cargo fmt --all --check
+  cargo fmt --manifest-path fuzz/Cargo.toml --check
+}
+
+job_shellcheck() {
+  if ! command -v shellcheck >/dev/null; then
+    leave_out "shellcheck is not installed: the scripts were not checked"
+    return
+  fi
+  shellcheck ci.sh .ci/run
+}
+
+job_clippy() {
+  cargo clippy --locked --workspace --all-targets -- -D warnings
+  # Nothing in the workspace turns on all of core's features, so its gated code needs a pass of its own.
+  cargo clippy --locked -p pushgate-core --all-targets --all-features -- -D warnings
+}
+
+job_doc() {
+  RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features
+}
+
+job_test() {
+  local command
+  command=$(readme_command "cargo test --workspace")
+  run_words "$command" 2>&1 | tee "$OUT/test.log"
+}
+
+job_conformance() {
+  local suite=${PUSHGATE_JSON_TEST_SUITE:-$PWD/../shared/json-test-suite}
+  if [[ ! -d $suite ]]; then
+    [[ -z ${PUSHGATE_JSON_TEST_SUITE-} ]] || die "PUSHGATE_JSON_TEST_SUITE=$suite is no folder"
+    leave_out "conformance did not run: there is no folder $suite; set PUSHGATE_JSON_TEST_SUITE to JSONTestSuite's test_parsing"
+    return
+  fi
+  PUSHGATE_JSON_TEST_SUITE=$(realpath "$suite") cargo test --locked -p pushgate-core --test conformance -- --nocapture
+}
+
+job_demo() {
+  local command
+  command=$(readme_command "cargo run --release -- demo")
+  cargo build --locked --release # outside the time limit: only the demo itself is bounded
+  run_words "timeout 180 $command" 2>&1 | tee "$OUT/demo.log"
+}
+
+job_features() {
+  # `default` is empty by contract: with it every set would be checked twice. Without --no-dev-deps, which rewrites
+  # Cargo.toml while it runs and cannot keep to the lock file; resolver 3 leaves dev-dependencies out of a check anyway.
+  cargo hack check --locked -p pushgate-core --feature-powerset --exclude-features default
+  cargo test --locked -p pushgate-core --all-features
+}
+
+job_baremetal() {
+  local target args=()
+  for target in "${BAREMETAL_TARGETS[@]}"; do
+    need_target "$target"
+    args+=(--target "$target")
+  done
+  cargo build --locked -p pushgate-core --no-default-features "${args[@]}"
+}
+
+job_msrv() {
+  local toolchain
+  toolchain=$(msrv_toolchain)
+  # Its own folder: two compilers sharing one would rebuild each other's dependencies on every run.
+  CARGO_TARGET_DIR=target/msrv cargo "+$toolchain" check --locked --workspace --all-targets
+}
+
+job_deny() {
+  cargo deny --locked check --hide-inclusion-graph licenses bans sources
+  # The advisories live in a git repository on a public host, which a closed network cannot reach. That is no fault of
+  # the code, so it does not fail the job; an advisory that is found does.
+  if timeout 120 cargo deny --locked fetch db; then
+    cargo deny --locked check --disable-fetch advisories
+  else
+    leave_out "advisories were not checked: their database could not be fetched"
+  fi
+}
+
+job_miri() {
+  if ! cargo "+$NIGHTLY" miri --version; then
+    leave_out "miri did not run: toolchain $NIGHTLY has no such component (./ci.sh setup installs it)"
+    return
+  fi
+  # Proptest reads its seed and its regressions from the system, hence no isolation; Miri is some hundred times
+  # slower than the machine, hence few cases.
+  MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=4 cargo "+$NIGHTLY" miri test --locked -p pushgate-core --lib --tests
+}
+
+job_fuzz() {
+  local target targets
+  targets=$(cargo "+$NIGHTLY" fuzz list)
+  # Core has no unsafe code. What is looked for is a panic or a failed assertion, and without AddressSanitizer several
+  # times as many inputs are tried in the same time.
+  cargo "+$NIGHTLY" fuzz build --sanitizer none
+  for target in $targets; do
+    fuzz_target "$target"
+  done
+}
+
+# --------------------------------------------------------------------------------------------------- parts of the jobs
+
+fuzz_target() {
+  local target=$1 seconds=${FUZZ_SECONDS:-60} dict=fuzz/dict/$1.dict
+  [[ -f $dict ]] || dict=fuzz/dict/json.dict
+  printf -- '--- fuzz %s for %s s\n' "$target" "$seconds"
+  mkdir -p "fuzz/corpus/$target"
+  cargo "+$NIGHTLY" fuzz run --sanitizer none "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
+    "-max_total_time=$seconds" "-dict=$dict" -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 2>&1 | grep -vE '^#[0-9]+\s+(NEW|REDUCE|RELOAD)|NEW_FUNC|NEW_PC'
+}
+
+# Prints the command of README.md that begins with $1, so that what the README promises is what runs here.
+readme_command() {
+  local found
+  found=$(grep -m1 -oE "$1[^\`#]*" README.md) || die "README.md does not hold the command \`$1\`"
+  printf '%s\n' "$found"
+}
+
+run_words() {
+  local words
+  read -ra words <<<"$1"
+  printf '$ %s\n' "${words[*]}"
+  "${words[@]}"
+}
+
+# Prints the toolchain for Cargo.toml's rust-version: an installed one of that minor release, or the one it installs.
+msrv_toolchain() {
+  local version toolchain
+  version=$(sed -nE 's/^rust-version = "([0-9.]+)".*/\1/p' Cargo.toml)
+  [[ -n $version ]] || die "Cargo.toml states no rust-version"
+  toolchain=$(rustup toolchain list | sed -nE "s/^(${version//./\\.}[.-][^ ]*).*/\1/p")
+  toolchain=${toolchain%%$'\n'*}
+  if [[ -z $toolchain ]]; then
+    rustup toolchain install "$version" --profile minimal >&2 || die "toolchain $version could not be installed"
+    toolchain=$version
+  fi
+  printf '%s\n' "$toolchain"
+}
+
+need_target() {
+  # Not `grep -q`: it leaves early, and under pipefail the broken pipe would read as "not there".
+  rustup target list --installed | grep -x "$1" >/dev/null && return
+  rustup target add "$1" || die "target $1 could not be installed"
+}
+
+# ----------------------------------------------------------------------------------------------------------- set-up
+
+setup() {
+  local target tool
+  rustup component add rustfmt clippy
+  for target in "${BAREMETAL_TARGETS[@]}"; do
+    need_target "$target"
+  done
+  msrv_toolchain >/dev/null
+  need_nightly
+  for tool in "${TOOLS[@]}"; do
+    need_tool "${tool%@*}" "${tool#*@}"
+  done
+}
+
+need_nightly() {
+  if ! rustup run "$NIGHTLY" rustc --version; then
+    rustup toolchain install "$NIGHTLY" --profile minimal || die "toolchain $NIGHTLY could not be installed"
+  fi
+  # Not every nightly ships Miri; its job then says that it was left out.
+  rustup component add --toolchain "$NIGHTLY" miri rust-src || note "toolchain $NIGHTLY has no Miri"
+}
+
+need_tool() {
+  local name=$1 wanted=$2 present started=$SECONDS
+  # `cargo-hack hack --version` prints "cargo-hack 0.6.46"
+  present=$("$name" "${name#cargo-}" --version 2>/dev/null | awk 'NR == 1 { print $2 }') || present=
+  if [[ -n $present ]] && printf '%s\n' "$wanted" "$present" | sort -CV; then
+    note "$name $present is there"
+    return
+  fi
+  # Unoptimised and without debug information: building these costs more than all their runs.
+  CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --debug --force "$name@$wanted" ||
+    die "$name $wanted could not be installed"
+  note "$name $wanted installed in $((SECONDS - started)) s"
+}
+
+# ---------------------------------------------------------------------------------------------------- running and telling
+
+run_jobs() {
+  local job status started results=() failed=()
+  trap 'exit 130' INT
+  for job in "$@"; do
+    printf '\n==> %s\n' "$job"
+    started=$SECONDS
+    # Not `if (job)`: bash would then run the whole job without stopping at a failing command.
+    set +e
+    (
+      set -e
+      "job_$job"
+    )
+    status=$?
+    set -e
+    if ((status == 0)); then
+      results+=("$(printf '%-12s ok      %5d s' "$job" $((SECONDS - started)))")
+    else
+      results+=("$(printf '%-12s FAILED  %5d s  (exit %d)' "$job" $((SECONDS - started)) "$status")")
+      failed+=("$job")
+    fi
+    printf '<== %s\n' "${results[-1]}"
+  done
+  summary "${results[@]}"
+  ((${#failed[@]} == 0)) || die "failed: ${failed[*]}"
+}
+
+summary() {
+  printf '\n==> summary\n'
+  printf '%s\n' "$@" "$(printf '%-12s         %5d s' total "$SECONDS")"
+  sed 's/^/LEFT OUT: /' "$OUT/notes"
+  [[ ! -f $OUT/test.log ]] || test_counts
+}
+
+# Adds up the closing lines of cargo test, which stand in the output above.
+test_counts() {
+  awk '/^test result:/ { passed += $4; failed += $6; ignored += $8; runs++ }
+    END { printf "tests: %d passed, %d failed, %d ignored in %d test programs\n", passed, failed, ignored, runs }' "$OUT/test.log"
+}
+
+job_names() {
+  printf '%s\n' "${JOBS[@]%% *}"
+}
+
+require_known() {
+  local job
+  for job in "$@"; do
+    job_names | grep -x -- "$job" >/dev/null || {
+      usage >&2
+      printf '\nci.sh: there is no job %s\n' "$job" >&2
+      exit 2
+    }
+  done
+}
+
+usage() {
+  printf 'usage: ./ci.sh [JOB...]    without a job: all of them, in this order\n\n'
+  printf '  %s\n' "${JOBS[@]}"
+  printf '\n  setup       installs what the jobs need: components, targets, toolchains, cargo tools\n'
+}
+
+note() {
+  printf 'ci.sh: %s\n' "$1" >&2
+}
+
+# Says loudly what a job could not do; the summary says it again.
+leave_out() {
+  printf '\n*** LEFT OUT: %s ***\n\n' "$1" >&2
+  printf '%s\n' "$1" >>"$OUT/notes"
+}
+
+die() {
+  printf 'ci.sh: %s\n' "$1" >&2
+  exit 1
+}
+
+main "$@"

@@ -1,0 +1,4 @@
+//! Attacks Lingyang pushes, webhooks and replies.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| pushgate_core::fuzz::lingyang(data));

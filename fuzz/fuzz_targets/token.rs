@@ -1,0 +1,4 @@
+//! Attacks device tokens.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| pushgate_core::fuzz::token(data));

@@ -1,0 +1,4 @@
+//! Attacks UCloud uplink batches, status reports and replies.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| pushgate_core::fuzz::uplink(data));
