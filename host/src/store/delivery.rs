@@ -1,0 +1,282 @@
+//! A delivery after it was accepted: where it stands, what was tried, what an operator may ask and do.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{DeliveryId, Millis};
+
+/// Caps [`Attempt::detail`] in bytes (ours); what is longer is cut.
+pub const MAX_DETAIL: usize = 1024;
+
+/// Caps [`Attempt::class`] in bytes (ours); what is longer is cut.
+pub const MAX_CLASS: usize = 32;
+
+/// Says where a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Waits for its next attempt.
+    Pending,
+    /// Arrived.
+    Delivered,
+    /// Its schedule is exhausted; it can be replayed.
+    Dead,
+    /// Was given up on purpose: a device message whose flag says drop.
+    Dropped,
+}
+
+impl State {
+    /// Lists every state.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Delivered, Self::Dead, Self::Dropped];
+
+    /// Returns the word for the state, as the API and the console spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for State {
+    type Err = UnknownState;
+
+    fn from_str(text: &str) -> Result<Self, UnknownState> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(UnknownState)
+    }
+}
+
+/// Reports a text that names no [`State`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownState;
+
+impl fmt::Display for UnknownState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a state is one of pending, delivered, dead, dropped")
+    }
+}
+
+impl std::error::Error for UnknownState {}
+
+/// Moves a delivery on.
+///
+/// `attempts`, `phase`, `planned` and `due` are the delivery machine's own saved state: the store gives them back in
+/// [`Pending`] exactly as they came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Which delivery.
+    pub id: DeliveryId,
+    /// Where it stands now.
+    pub state: State,
+    /// How often it was tried on its present schedule.
+    pub attempts: u8,
+    /// The machine's phase.
+    pub phase: u8,
+    /// When the machine's present step was planned.
+    pub planned: Millis,
+    /// When the machine's next step is due.
+    pub due: Millis,
+    /// What was tried to get here, if anything was.
+    pub attempt: Option<Attempt>,
+    /// When the delivery ended, if it did.
+    pub finished_at: Option<Millis>,
+}
+
+/// Tells of one attempt to deliver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Attempt {
+    /// Counts from 1, anew after a replay.
+    pub number: u8,
+    /// When the schedule wanted it.
+    pub planned: Millis,
+    /// When it began.
+    pub started: Millis,
+    /// When its outcome was known.
+    pub finished: Millis,
+    /// The HTTP status of the answer, if there was one.
+    pub status: Option<u16>,
+    /// The outcome in one word: `delivered`, `refused`, `status`, `timeout`, `dns`, … At most [`MAX_CLASS`] bytes.
+    pub class: String,
+    /// The outcome for people, or nothing. At most [`MAX_DETAIL`] bytes.
+    pub detail: String,
+}
+
+impl Attempt {
+    /// Is the [`class`](Self::class) of an attempt that succeeded; every other word is an error.
+    pub const DELIVERED: &str = "delivered";
+}
+
+/// Answers [`Store::record`](super::Store::record).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// Stored.
+    Done,
+    /// The delivery is gone: it was removed while it was being tried. Nothing was stored.
+    NotFound,
+}
+
+/// Is a delivery still to be sent, without its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// Names it.
+    pub id: DeliveryId,
+    /// The destination or device it goes to.
+    pub lane: String,
+    /// What the engine wanted to remember.
+    pub meta: String,
+    /// When it was accepted.
+    pub created_at: Millis,
+    /// As last recorded.
+    pub attempts: u8,
+    /// As last recorded.
+    pub phase: u8,
+    /// As last recorded.
+    pub planned: Millis,
+    /// As last recorded.
+    pub due: Millis,
+}
+
+/// Is a delivery as a list shows it; serialises to the admin API's entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DeliverySummary {
+    /// Names it.
+    pub id: DeliveryId,
+    /// The destination or device it goes to.
+    pub lane: String,
+    /// Where it stands.
+    pub state: State,
+    /// How often it was tried on its present schedule.
+    pub attempts: u8,
+    /// When it was accepted.
+    pub created_at: Millis,
+    /// When it is tried next; only while pending.
+    pub next_at: Option<Millis>,
+    /// What went wrong at the last attempt, as `class: detail`; nothing after one that succeeded.
+    pub last_error: Option<String>,
+}
+
+/// Is everything known of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryDetail {
+    /// What a list shows of it.
+    pub summary: DeliverySummary,
+    /// What the engine wanted to remember.
+    pub meta: String,
+    /// What it sends.
+    pub body: Bytes,
+    /// When it ended, if it did.
+    pub finished_at: Option<Millis>,
+    /// Every attempt, oldest first, those before a replay too.
+    pub attempts: Vec<Attempt>,
+}
+
+/// Chooses deliveries to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeliveryFilter {
+    /// Only those that stand here.
+    pub state: Option<State>,
+    /// Only those of this lane.
+    pub lane: Option<String>,
+    /// How many to list, between 1 and [`MAX_PAGE`](super::MAX_PAGE); others are brought into that range.
+    pub limit: usize,
+    /// Only those accepted before this one: [`DeliveryPage::next`] of the page before.
+    pub cursor: Option<DeliveryId>,
+}
+
+/// Is a page of deliveries, newest first; serialises to the admin API's answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DeliveryPage {
+    /// The page.
+    pub deliveries: Vec<DeliverySummary>,
+    /// The cursor of the next page, if there is one.
+    pub next: Option<DeliveryId>,
+}
+
+/// Answers [`Store::replay`](super::Store::replay).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replayed {
+    /// It is pending again, due now.
+    Pending(Pending),
+    /// There is no such delivery.
+    NotFound,
+    /// It stands where a replay makes no sense: still pending, or delivered.
+    Refused(State),
+}
+
+/// Answers [`Store::remove`](super::Store::remove).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// It is gone.
+    Done {
+        /// The lane it was on, which may still hold a timer for it.
+        lane: String,
+        /// Where it stood.
+        state: State,
+    },
+    /// There is no such delivery.
+    NotFound,
+}
+
+/// Counts what is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Deliveries in [`State::Pending`].
+    pub pending: u64,
+    /// Deliveries in [`State::Delivered`].
+    pub delivered: u64,
+    /// Deliveries in [`State::Dead`].
+    pub dead: u64,
+    /// Deliveries in [`State::Dropped`].
+    pub dropped: u64,
+    /// Items in the inbox.
+    pub inbox: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_spelled_the_same_everywhere() {
+        for (state, text) in [
+            (State::Pending, "pending"),
+            (State::Delivered, "delivered"),
+            (State::Dead, "dead"),
+            (State::Dropped, "dropped"),
+        ] {
+            assert_eq!(state.to_string(), text);
+            assert_eq!(text.parse(), Ok(state));
+            assert_eq!(serde_json::to_value(state).unwrap(), text);
+            assert_eq!(serde_json::from_value::<State>(text.into()).unwrap(), state);
+        }
+        assert_eq!("Dead".parse::<State>(), Err(UnknownState));
+    }
+
+    #[test]
+    fn a_summary_serialises_to_the_admin_api_entry() {
+        let summary = DeliverySummary {
+            id: DeliveryId::from_bytes([1; 16]),
+            lane: "uplink:acme".into(),
+            state: State::Pending,
+            attempts: 2,
+            created_at: 7,
+            next_at: Some(9),
+            last_error: None,
+        };
+        assert_eq!(
+            serde_json::to_string(&DeliveryPage { deliveries: vec![summary], next: None }).unwrap(),
+            r#"{"deliveries":[{"id":"01010101010101010101010101010101","lane":"uplink:acme","state":"pending","attempts":2,"created_at":7,"next_at":9,"last_error":null}],"next":null}"#
+        );
+    }
+}

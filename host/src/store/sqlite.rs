@@ -1,0 +1,198 @@
+//! A store in one file, for one gateway: nothing to install, nothing to run beside it.
+//!
+//! One thread owns the only connection that writes. It commits whatever queued up while the previous commit was on its
+//! way to the disk, all of it at once, so that a thousand callers wait for one `fsync`, not for a thousand
+//! (`sqlite/writer.rs`). Reads have connections of their own and are never held up by it (`sqlite/readers.rs`).
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `PATH` | the database |
+//! | `PATH-wal`, `PATH-shm` | what was committed last; they go away on a clean shutdown, and belong to `PATH` until then |
+//! | `PATH.lock` | nothing: whoever has it locked is the gateway of this file. The lock ends with the process, however it ends |
+//!
+//! Files are made readable for their owner alone: bodies are other people's messages.
+
+mod place;
+mod query;
+mod readers;
+mod schema;
+mod write;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use self::place::Place;
+use self::readers::Readers;
+use self::schema::Flush;
+use self::write::Tally;
+use self::writer::{Order, Task};
+use super::{
+    Accept, Accepted, Answer, Counts, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, ErrorKind, InboxFilter,
+    InboxPage, Millis, Pending, Progress, Pruned, Recorded, Removed, Replayed, Retention, Store, StoreError,
+};
+
+/// Keeps deliveries and the inbox in a SQLite file.
+pub struct SqliteStore {
+    orders: mpsc::Sender<Order>,
+    readers: Arc<Readers>,
+    closing: Arc<Mutex<()>>,
+}
+
+impl SqliteStore {
+    /// Opens the file at `path`, creating it if it is not there; `:memory:` is a temporary one.
+    ///
+    /// A temporary store keeps its bodies in the system's directory for temporary files, not in memory, and is not
+    /// durable: it is deleted when it is closed.
+    ///
+    /// # Errors
+    /// Fails if another gateway has the file ([`ErrorKind::Busy`]), if it is something else, newer or damaged
+    /// ([`ErrorKind::Foreign`], [`ErrorKind::Newer`], [`ErrorKind::Corrupt`]), or cannot be written
+    /// ([`ErrorKind::Denied`]). A file that is refused was not changed.
+    pub async fn open(path: &str) -> Result<Self, StoreError> {
+        let path = path.to_owned();
+        tokio::task::spawn_blocking(move || Self::open_now(&path))
+            .await
+            .unwrap_or_else(|_| Err(StoreError::new(ErrorKind::Other, "opening the store failed: this is a bug")))
+    }
+
+    fn open_now(path: &str) -> Result<Self, StoreError> {
+        let place = Place::claim(path)?;
+        let flush = if place.is_temporary() { Flush::Never } else { Flush::EveryCommit };
+        let connection = schema::open(place.path(), flush)?;
+        let readers = Arc::new(Readers::new(place.path().into()));
+        let orders = writer::start(connection, place)?;
+        Ok(Self { orders, readers, closing: Arc::default() })
+    }
+
+    /// Has the writer thread run `run`, and answers once its transaction is committed.
+    fn write<I, O>(&self, input: I, weight: usize, run: writer::Run<I, O>) -> Answer<O>
+    where
+        I: Send + 'static,
+        O: Send + 'static,
+    {
+        let orders = self.orders.clone();
+        Box::pin(async move {
+            let (reply, answer) = oneshot::channel();
+            let task = Task::new(input, weight, run, reply);
+            orders.send(Order::Run(Box::new(task))).await.map_err(|_| StoreError::closed())?;
+            answer.await.unwrap_or_else(|_| Err(StoreError::closed()))
+        })
+    }
+
+    /// Runs `query` on a connection that only reads.
+    fn read<O: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<O> + Send + 'static,
+    ) -> Answer<O> {
+        let readers = Arc::clone(&self.readers);
+        Box::pin(async move { readers.run(query).await })
+    }
+}
+
+impl Store for SqliteStore {
+    fn accept(&self, accept: Accept) -> Answer<Accepted> {
+        if let Err(error) = accept.check() {
+            return Box::pin(async { Err(error) });
+        }
+        let weight = accept.bodies.iter().map(Bytes::len).sum();
+        self.write(accept, weight, write::accept)
+    }
+
+    fn record(&self, progress: Progress) -> Answer<Recorded> {
+        self.write(progress, 0, write::record)
+    }
+
+    fn pending(&self, after: Option<DeliveryId>, limit: usize) -> Answer<Vec<Pending>> {
+        self.read(move |connection| query::pending(connection, after, limit))
+    }
+
+    fn body(&self, id: DeliveryId) -> Answer<Option<Bytes>> {
+        self.read(move |connection| query::body(connection, id))
+    }
+
+    fn delivery(&self, id: DeliveryId) -> Answer<Option<DeliveryDetail>> {
+        self.read(move |connection| query::delivery(connection, id))
+    }
+
+    fn deliveries(&self, filter: DeliveryFilter) -> Answer<DeliveryPage> {
+        self.read(move |connection| query::deliveries(connection, &filter))
+    }
+
+    fn replay(&self, id: DeliveryId, now: Millis) -> Answer<Replayed> {
+        self.write((id, now), 0, write::replay)
+    }
+
+    fn remove(&self, id: DeliveryId) -> Answer<Removed> {
+        self.write(id, 0, write::remove)
+    }
+
+    fn inbox(&self, filter: InboxFilter) -> Answer<InboxPage> {
+        self.read(move |connection| query::inbox(connection, &filter))
+    }
+
+    fn prune(&self, retention: Retention) -> Answer<Pruned> {
+        self.write(retention, 0, write::prune)
+    }
+
+    fn counts(&self) -> Answer<Counts> {
+        self.read(|connection| Tally::load(connection).map(Into::into))
+    }
+
+    fn ready(&self) -> Answer<()> {
+        self.write((), 0, write::probe)
+    }
+
+    fn close(&self) -> Answer<()> {
+        let (orders, readers, closing) = (self.orders.clone(), Arc::clone(&self.readers), Arc::clone(&self.closing));
+        Box::pin(async move {
+            let _turn = closing.lock().await; // a second caller waits until the first has really closed
+            // Readers first: the last connection to close is the one that tidies the WAL away.
+            readers.close().await;
+            let (reply, closed) = oneshot::channel();
+            if orders.send(Order::Stop(reply)).await.is_err() {
+                return Ok(());
+            }
+            closed.await.unwrap_or_else(|_| Err(StoreError::closed()))
+        })
+    }
+}
+
+/// Translates what SQLite reports into who must act and what to do.
+fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
+    let file = path.display();
+    let (kind, message) = match (error.sqlite_error_code(), error) {
+        (Some(ErrorCode::DiskFull), _) => {
+            (ErrorKind::Full, format!("{file}: no room left on its disk; free some, nothing was stored"))
+        }
+        (Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked), _) => {
+            (ErrorKind::Busy, format!("{file}: another program is writing to it; end that program, nothing was stored"))
+        }
+        (Some(ErrorCode::NotADatabase), _) => (
+            ErrorKind::Foreign,
+            format!("{file}: is not a database; set store.url to a file of the gateway's own, or move this one away"),
+        ),
+        (Some(ErrorCode::DatabaseCorrupt), _)
+        | (
+            None,
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..),
+        ) => (
+            ErrorKind::Corrupt,
+            format!(
+                "{file}: is damaged ({error}); put back a backup, or move it away with its -wal and -shm to start empty"
+            ),
+        ),
+        (Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied), _) => (
+            ErrorKind::Denied,
+            format!("{file}: {error}; let the gateway's user read and write the file and its directory"),
+        ),
+        _ => (ErrorKind::Other, format!("{file}: {error}")),
+    };
+    StoreError::new(kind, message)
+}

@@ -1,0 +1,155 @@
+//! Where the database lives, and the claim that keeps a second gateway away from it.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use crate::store::{ErrorKind, StoreError};
+
+/// Is a database's path, claimed for this process until it is dropped or the process ends.
+pub(super) struct Place {
+    path: PathBuf,
+    /// Locked. SQLite's own exclusive lock would do too, but it shuts our readers out.
+    _lock: File,
+    temporary: Option<TemporaryDirectory>,
+}
+
+impl Place {
+    /// Claims what follows `sqlite:` in a URL.
+    pub(super) fn claim(text: &str) -> Result<Self, StoreError> {
+        if text == ":memory:" {
+            let directory = TemporaryDirectory::create()?;
+            let path = directory.0.join("pushgate.db");
+            let lock = lock(&path)?;
+            return Ok(Self { path, _lock: lock, temporary: Some(directory) });
+        }
+        let text = text.strip_prefix("//").unwrap_or(text); // sqlite:///var/x.db is how some write sqlite:/var/x.db
+        if text.is_empty() {
+            return Err(StoreError::new(
+                ErrorKind::Url,
+                "store.url: sqlite: names no file; write sqlite:PATH, for example sqlite:pushgate.db",
+            ));
+        }
+        if text.contains('?') {
+            return Err(StoreError::new(
+                ErrorKind::Url,
+                "store.url: sqlite:PATH takes no parameters; leave out the question mark and what follows",
+            ));
+        }
+        let path = resolve(Path::new(text))?;
+        let lock = lock(&path)?;
+        create_private(&path).map_err(|error| denied(&path, &error))?;
+        Ok(Self { path, _lock: lock, temporary: None })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn is_temporary(&self) -> bool {
+        self.temporary.is_some()
+    }
+}
+
+/// Follows links, so that one file has one lock, whichever name it is opened by.
+fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
+    match fs::canonicalize(path) {
+        Ok(path) if path.is_dir() => Err(StoreError::new(
+            ErrorKind::Denied,
+            format!("{}: is a directory; add the file's name to store.url", path.display()),
+        )),
+        Ok(path) => Ok(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let Some(name) = path.file_name() else { return Err(denied(path, &error)) };
+            let directory = match path.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent,
+                _ => Path::new("."),
+            };
+            let directory = fs::canonicalize(directory).map_err(|error| {
+                let message = format!("{}: {error}; create the directory, or change store.url", directory.display());
+                StoreError::new(ErrorKind::Denied, message)
+            })?;
+            Ok(directory.join(name))
+        }
+        Err(error) => Err(denied(path, &error)),
+    }
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".lock");
+    let beside = PathBuf::from(beside);
+    let mut options = OpenOptions::new();
+    // Never truncated, never deleted: a new file of the same name would be a second lock.
+    options.write(true).create(true).truncate(false);
+    private(&mut options);
+    let file = options.open(&beside).map_err(|error| denied(&beside, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::new(
+            ErrorKind::Busy,
+            format!(
+                "{}: another gateway is using it; stop that one, or give this one its own store.url",
+                path.display()
+            ),
+        )),
+        Err(TryLockError::Error(error)) => Err(StoreError::new(
+            ErrorKind::Denied,
+            format!("{}: {error}; put the store on a local disk, whose files can be locked", beside.display()),
+        )),
+    }
+}
+
+/// Creates the file before SQLite would, because SQLite gives it, its WAL and its index the same rights.
+fn create_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    private(&mut options);
+    match options.open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.mode(0o600);
+}
+
+#[cfg(not(unix))]
+fn private(_: &mut OpenOptions) {}
+
+fn denied(path: &Path, error: &io::Error) -> StoreError {
+    let message = format!("{}: {error}; let the gateway's user write there, or change store.url", path.display());
+    StoreError::new(ErrorKind::Denied, message)
+}
+
+/// Deletes itself with all it holds.
+struct TemporaryDirectory(PathBuf);
+
+impl TemporaryDirectory {
+    fn create() -> Result<Self, StoreError> {
+        let path = std::env::temp_dir().join(format!("pushgate-{}", Uuid::new_v4().simple()));
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::DirBuilderExt;
+            builder.mode(0o700);
+        }
+        builder.create(&path).map_err(|error| {
+            let message = format!("{}: {error}; set TMPDIR to a directory that can be written", path.display());
+            StoreError::new(ErrorKind::Denied, message)
+        })?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for TemporaryDirectory {
+    fn drop(&mut self) {
+        // Nobody is left to tell, and the system clears the place in time.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,277 @@
+//! What is read, each a walk along an index: the time a page takes does not depend on how much is stored.
+
+use bytes::Bytes;
+use rusqlite::types::{FromSqlError, Type};
+use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params};
+
+use crate::store::{
+    Attempt, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, DeliverySummary, InboxFilter, InboxItem,
+    InboxPage, MAX_PAGE, Millis, Pending, State,
+};
+
+const PENDING: &str = "
+    SELECT id, lane, meta, created_at, attempts, phase, planned, due
+    FROM delivery WHERE state = 0 AND id > ?1 ORDER BY id LIMIT ?2";
+
+const BODY: &str = "SELECT bytes FROM delivery JOIN body ON body.seq = delivery.body WHERE id = ?1";
+
+const ATTEMPTS: &str = "
+    SELECT number, planned, started, finished, status, class, detail
+    FROM attempt WHERE delivery = ?1 ORDER BY nth";
+
+/// Selects summaries; what follows says which.
+macro_rules! summaries {
+    ($which:literal) => {
+        concat!(
+            "SELECT id, lane, state, attempts, created_at, due, (
+                 SELECT CASE WHEN class = 'delivered' THEN NULL
+                             WHEN detail = '' THEN class
+                             ELSE class || ': ' || detail END
+                 FROM attempt WHERE attempt.delivery = delivery.seq ORDER BY nth DESC LIMIT 1
+             ), seq, meta, finished_at FROM delivery ",
+            $which
+        )
+    };
+}
+
+const ONE: &str = summaries!("WHERE id = :id");
+const ALL: &str = summaries!("WHERE id < :before ORDER BY id DESC LIMIT :limit");
+const BY_STATE: &str = summaries!("WHERE state = :state AND id < :before ORDER BY id DESC LIMIT :limit");
+const BY_LANE: &str =
+    summaries!("WHERE lane = :lane AND state = :state AND id < :before ORDER BY id DESC LIMIT :limit");
+
+macro_rules! items {
+    ($which:literal) => {
+        concat!(
+            "SELECT cursor, receiver, kind, received_at, item FROM inbox WHERE cursor > :after ",
+            $which,
+            " ORDER BY cursor LIMIT :limit"
+        )
+    };
+}
+
+const INBOX: &str = items!("");
+const INBOX_OF_KIND: &str = items!("AND kind = :kind");
+const INBOX_OF_RECEIVER: &str = items!("AND receiver = :receiver");
+const INBOX_OF_BOTH: &str = items!("AND kind = :kind AND receiver = :receiver");
+
+/// Does [`Store::pending`](crate::store::Store::pending).
+pub(super) fn pending(
+    connection: &Connection,
+    after: Option<DeliveryId>,
+    limit: usize,
+) -> rusqlite::Result<Vec<Pending>> {
+    let after = after.map_or([0; 16], |id| *id.as_bytes());
+    rows(connection, PENDING, params![after, stored(page(limit))], |row| {
+        Ok(Pending {
+            id: DeliveryId::from_bytes(row.get(0)?),
+            lane: row.get(1)?,
+            meta: row.get(2)?,
+            created_at: to_millis(row, 3)?,
+            attempts: row.get(4)?,
+            phase: row.get(5)?,
+            planned: row.get::<_, i64>(6)?.cast_unsigned(),
+            due: row.get::<_, i64>(7)?.cast_unsigned(),
+        })
+    })
+}
+
+/// Does [`Store::body`](crate::store::Store::body).
+pub(super) fn body(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Bytes>> {
+    let mut statement = connection.prepare_cached(BODY)?;
+    statement.query_row([id.as_bytes()], |row| row.get::<_, Vec<u8>>(0)).optional().map(|body| body.map(Bytes::from))
+}
+
+/// Does [`Store::delivery`](crate::store::Store::delivery).
+pub(super) fn delivery(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<DeliveryDetail>> {
+    let snapshot = connection.unchecked_transaction()?; // or the body may be gone before it is read
+    let mut statement = snapshot.prepare_cached(ONE)?;
+    let found = statement
+        .query_row(named_params! { ":id": id.as_bytes() }, |row| {
+            let finished_at = row.get::<_, Option<i64>>("finished_at")?.and_then(|at| u64::try_from(at).ok());
+            Ok((summary(row)?, row.get::<_, i64>("seq")?, row.get("meta")?, finished_at))
+        })
+        .optional()?;
+    let Some((summary, seq, meta, finished_at)) = found else { return Ok(None) };
+    let attempts = rows(&snapshot, ATTEMPTS, [seq], |row| {
+        Ok(Attempt {
+            number: row.get(0)?,
+            planned: row.get::<_, i64>(1)?.cast_unsigned(),
+            started: to_millis(row, 2)?,
+            finished: to_millis(row, 3)?,
+            status: row.get(4)?,
+            class: row.get(5)?,
+            detail: row.get(6)?,
+        })
+    })?;
+    let body = body(&snapshot, id)?.unwrap_or_default();
+    Ok(Some(DeliveryDetail { summary, meta, body, finished_at, attempts }))
+}
+
+/// Does [`Store::deliveries`](crate::store::Store::deliveries).
+pub(super) fn deliveries(connection: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<DeliveryPage> {
+    let limit = page(filter.limit);
+    let more = limit + 1; // one that is not shown tells that there is a next page
+    let before = filter.cursor.map_or([0xff; 16], |id| *id.as_bytes());
+    let mut deliveries = match (&filter.lane, filter.state) {
+        (None, None) => rows(connection, ALL, named_params! { ":before": before, ":limit": stored(more) }, summary)?,
+        (None, Some(state)) => rows(
+            connection,
+            BY_STATE,
+            named_params! { ":state": state as u8, ":before": before, ":limit": stored(more) },
+            summary,
+        )?,
+        (Some(lane), state) => {
+            // All states are four walks, merged: cheaper than an index that only this page would use.
+            let snapshot = connection.unchecked_transaction()?;
+            let mut merged = Vec::new();
+            for state in State::ALL.into_iter().filter(|one| state.is_none_or(|wanted| wanted == *one)) {
+                merged.extend(rows(
+                    &snapshot,
+                    BY_LANE,
+                    named_params! { ":lane": lane, ":state": state as u8, ":before": before, ":limit": stored(more) },
+                    summary,
+                )?);
+            }
+            merged.sort_unstable_by_key(|delivery| std::cmp::Reverse(delivery.id));
+            merged
+        }
+    };
+    let next = if deliveries.len() > limit { deliveries.get(limit - 1).map(|last| last.id) } else { None };
+    deliveries.truncate(limit);
+    Ok(DeliveryPage { deliveries, next })
+}
+
+fn summary(row: &Row<'_>) -> rusqlite::Result<DeliverySummary> {
+    let state = state_of(row, 2)?;
+    let due = row.get::<_, i64>(5)?.cast_unsigned();
+    Ok(DeliverySummary {
+        id: DeliveryId::from_bytes(row.get(0)?),
+        lane: row.get(1)?,
+        state,
+        attempts: row.get(3)?,
+        created_at: to_millis(row, 4)?,
+        next_at: (state == State::Pending).then_some(due),
+        last_error: row.get(6)?,
+    })
+}
+
+/// Does [`Store::inbox`](crate::store::Store::inbox).
+pub(super) fn inbox(connection: &Connection, filter: &InboxFilter) -> rusqlite::Result<InboxPage> {
+    let InboxFilter { after, limit, kind, receiver } = filter;
+    let (from, limit) = (from_millis(*after), stored(page(*limit)));
+    let items = match (kind, receiver) {
+        (None, None) => rows(connection, INBOX, named_params! { ":after": from, ":limit": limit }, item)?,
+        (Some(kind), None) => {
+            rows(connection, INBOX_OF_KIND, named_params! { ":after": from, ":limit": limit, ":kind": kind }, item)?
+        }
+        (None, Some(receiver)) => rows(
+            connection,
+            INBOX_OF_RECEIVER,
+            named_params! { ":after": from, ":limit": limit, ":receiver": receiver },
+            item,
+        )?,
+        (Some(kind), Some(receiver)) => rows(
+            connection,
+            INBOX_OF_BOTH,
+            named_params! { ":after": from, ":limit": limit, ":kind": kind, ":receiver": receiver },
+            item,
+        )?,
+    };
+    let next = items.last().map_or(*after, |item| item.cursor);
+    Ok(InboxPage { items, next })
+}
+
+fn item(row: &Row<'_>) -> rusqlite::Result<InboxItem> {
+    Ok(InboxItem {
+        cursor: to_millis(row, 0)?,
+        receiver: row.get(1)?,
+        kind: row.get(2)?,
+        received_at: to_millis(row, 3)?,
+        item: row.get(4)?,
+    })
+}
+
+fn rows<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    connection.prepare_cached(sql)?.query_map(params, read)?.collect()
+}
+
+fn page(limit: usize) -> usize {
+    limit.clamp(1, MAX_PAGE)
+}
+
+/// Reads a state, which is stored as its place in [`State::ALL`].
+pub(super) fn state_of(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
+    let code: u8 = row.get(column)?;
+    State::ALL.get(usize::from(code)).copied().ok_or_else(|| {
+        rusqlite::Error::FromSqlConversionFailure(
+            column,
+            Type::Integer,
+            Box::new(FromSqlError::OutOfRange(code.into())),
+        )
+    })
+}
+
+/// Brings a length into SQLite's range.
+pub(super) fn stored(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}
+
+/// Brings a number into SQLite's range, where it still sorts: the end of time is the same to both.
+pub(super) fn from_millis(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Reads a number that [`from_millis`] brought into range.
+pub(super) fn to_millis(row: &Row<'_>, column: usize) -> rusqlite::Result<Millis> {
+    Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::schema::{self, Flush};
+
+    #[test]
+    fn every_page_is_a_walk_along_an_index() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = schema::open(&directory.path().join("x.db"), Flush::Never).unwrap();
+        for (sql, walk) in [
+            (PENDING, "SEARCH delivery USING INDEX delivery_state (state=? AND id>?)"),
+            (ALL, "SEARCH delivery USING INDEX sqlite_autoindex_delivery_1 (id<?)"),
+            (BY_STATE, "SEARCH delivery USING INDEX delivery_state (state=? AND id<?)"),
+            (BY_LANE, "SEARCH delivery USING INDEX delivery_lane (lane=? AND state=? AND id<?)"),
+            (ONE, "SEARCH delivery USING INDEX sqlite_autoindex_delivery_1 (id=?)"),
+            (BODY, "SEARCH delivery USING INDEX sqlite_autoindex_delivery_1 (id=?)"),
+            (ATTEMPTS, "SEARCH attempt USING PRIMARY KEY (delivery=?)"),
+            (INBOX, "SEARCH inbox USING INTEGER PRIMARY KEY (rowid>?)"),
+            (INBOX_OF_KIND, "SEARCH inbox USING INDEX inbox_kind (kind=? AND rowid>?)"),
+            (INBOX_OF_RECEIVER, "SEARCH inbox USING INDEX inbox_receiver (receiver=? AND rowid>?)"),
+        ] {
+            let plan = plan(&connection, sql);
+            assert_eq!(plan.first().map(String::as_str), Some(walk), "{sql}");
+            for step in plan {
+                assert!(!step.contains("TEMP B-TREE") && !step.contains("SCAN"), "{step} in {sql}");
+            }
+        }
+        for step in plan(&connection, INBOX_OF_BOTH) {
+            assert!(step.contains("rowid>?"), "{step}");
+        }
+    }
+
+    #[test]
+    fn a_state_is_stored_as_the_number_released_files_have() {
+        let stored = [(State::Pending, 0), (State::Delivered, 1), (State::Dead, 2), (State::Dropped, 3)];
+        assert_eq!(State::ALL.map(|state| (state, state as u8)), stored);
+    }
+
+    fn plan(connection: &Connection, sql: &str) -> Vec<String> {
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        statement.raw_query().mapped(|row| row.get(3)).collect::<Result<_, _>>().unwrap()
+    }
+}
