@@ -69,6 +69,43 @@ fn write_compact(cursor: &mut Cursor<'_>, writer: &mut Writer<'_>) -> Result<()>
     })
 }
 
+/// Runs one of this crate's writers until its buffer is large enough, and returns what it wrote.
+///
+/// The first try has 512 bytes; each further one has what [`ErrorKind::BufferFull`](crate::ErrorKind::BufferFull)
+/// asked for. `write` is called again from the start each time, so it must write the same thing from the front of
+/// whatever buffer it is given, as the writers of this crate do.
+///
+/// # Errors
+///
+/// Those of `write`, except a full buffer.
+///
+/// ```
+/// use pushgate_core::{json, uplink};
+///
+/// let body = json::to_vec(|buf| uplink::Reply::OK.write(buf))?;
+/// assert_eq!(body, br#"{"code":0,"message":"ok"}"#);
+/// # Ok::<(), pushgate_core::Error>(())
+/// ```
+#[cfg(feature = "alloc")]
+pub fn to_vec(
+    mut write: impl for<'b> FnMut(&'b mut [u8]) -> core::result::Result<&'b [u8], Error>,
+) -> core::result::Result<alloc::vec::Vec<u8>, Error> {
+    let mut buf = alloc::vec![0; 512];
+    loop {
+        match write(&mut buf).map(<[u8]>::len) {
+            Ok(len) => {
+                buf.truncate(len);
+                return Ok(buf);
+            }
+            Err(error) => match error.kind() {
+                // A writer that asks for no more than it had would ask for ever.
+                crate::ErrorKind::BufferFull { needed, .. } if needed > buf.len() => buf.resize(needed, 0),
+                _ => return Err(error),
+            },
+        }
+    }
+}
+
 /// A checked JSON value, kept as it came because its meaning is not known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Raw<'a>(&'a [u8]);
@@ -134,4 +171,35 @@ pub(crate) fn decimal(mut n: u64, digits: &mut [u8; MAX_INTEGER_LEN]) -> &str {
         }
     }
     digits.get(start..).and_then(|text| core::str::from_utf8(text).ok()).unwrap_or("")
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use alloc::{format, vec::Vec};
+
+    use crate::{ErrorKind, Field};
+
+    use super::*;
+
+    #[test]
+    fn to_vec_grows_to_what_is_needed_and_no_further() {
+        for len in [0, 1, 510, 511, 100_000] {
+            let document = format!("\"{}\"", "x".repeat(len));
+            let mut tries = Vec::new();
+            let written = to_vec(|buf| {
+                tries.push(buf.len());
+                compact(document.as_bytes(), buf)
+            });
+            assert_eq!(written.unwrap(), document.as_bytes());
+            let expected = if len <= 510 { &[512][..] } else { &[512, len + 2] };
+            assert_eq!(tries, expected, "{len}");
+        }
+    }
+
+    #[test]
+    fn to_vec_hands_on_every_other_error_and_never_loops() {
+        assert_eq!(to_vec(|buf| compact(b"[1,]", buf)).unwrap_err().offset(), 3);
+        let greedy = Error::new(ErrorKind::BufferFull { needed: 512, capacity: 512 }, Field::BODY, 0);
+        assert_eq!(to_vec(|_| Err(greedy)), Err(greedy));
+    }
 }
