@@ -38,21 +38,28 @@ impl<'b> Batch<'b> {
 
     /// Adds what `write` writes, or nothing when that fails or leaves no room for the end.
     pub(crate) fn push(&mut self, write: impl FnOnce(&mut Writer<'_>)) -> Result<()> {
-        let start = self.writer.len();
+        let (start, items) = (self.writer.len(), self.items);
         if self.items >= self.limit {
             return Err(Error::new(ErrorKind::TooMany { limit: self.limit }, self.array, start));
         }
+        self.append(write);
+        if let Err(error) = self.writer.check(END.len()) {
+            self.writer.rewind(start);
+            self.items = items;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Adds what `write` writes, without a limit and whether it fits or not: [`finish`](Self::finish) then tells how
+    /// much all of it takes.
+    pub(crate) fn append(&mut self, write: impl FnOnce(&mut Writer<'_>)) {
         self.writer.field = self.array.element(self.items);
         if self.items > 0 {
             self.writer.raw(b",");
         }
         write(&mut self.writer);
-        if let Err(error) = self.writer.check(END.len()) {
-            self.writer.rewind(start);
-            return Err(error);
-        }
-        self.items += 1;
-        Ok(())
+        self.items = self.items.saturating_add(1);
     }
 
     /// Ends the body; `least` is how many items it must have.

@@ -105,13 +105,7 @@ fn read_event<'a>(cursor: &mut Cursor<'a>, visit: &mut dyn FnMut(Event<'_, 'a>))
 /// Those of [`read`], and [`ErrorKind::BufferFull`] with the length it takes.
 pub fn compact<'b>(body: &[u8], buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
     let mut batch = open_batch(buf);
-    let mut written = Ok(());
-    read(body, |event| {
-        if written.is_ok() {
-            written = batch.push(|writer| event.write_to(writer));
-        }
-    })?;
-    written?;
+    read(body, |event| batch.append(|writer| event.write_to(writer)))?;
     batch.finish(1)
 }
 

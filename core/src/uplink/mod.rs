@@ -193,13 +193,7 @@ fn read_items<'a>(
 pub fn compact<'b>(body: &[u8], buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
     let summary = read(body, |_| {})?;
     let mut batch = open_batch(buf, summary.msg_type, u32::MAX);
-    let mut written = Ok(());
-    read(body, |item| {
-        if written.is_ok() {
-            written = batch.push(|writer| item.write_to(writer));
-        }
-    })?;
-    written?;
+    read(body, |item| batch.append(|writer| item.write_to(writer)))?;
     batch.finish(0)
 }
 
@@ -262,4 +256,22 @@ fn open_batch(buf: &mut [u8], msg_type: MsgType, limit: u32) -> Batch<'_> {
         writer.key("MsgType");
         msg_type.write(writer);
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compact_asks_once_for_the_whole_length() {
+        let item = r#"{"Phone":"1","ReplyContent":"OK","ReplyTime":1}"#;
+        let body = std::format!(r#"{{"MsgType":0,"Data":[{item},{item},{item}]}}"#);
+        let needed = body.len();
+        let mut buf = [0; 256];
+        for capacity in 0..needed {
+            let error = compact(body.as_bytes(), &mut buf[..capacity]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::BufferFull { needed, capacity });
+        }
+        assert_eq!(compact(body.as_bytes(), &mut buf[..needed]), Ok(body.as_bytes()));
+    }
 }
