@@ -97,12 +97,16 @@ impl Item<'_, '_> {
     }
 
     /// The rules that hold for what we send and not for what we read.
-    fn check_sendable(&self, writer: &mut Writer<'_>) {
-        let user_id = match self {
-            Self::Message(message) => message.user_id,
-            Self::Report(report) => report.user_id,
+    fn check_sendable(&self, msg_type: MsgType, writer: &mut Writer<'_>) {
+        let (own, user_id) = match self {
+            Self::Message(message) => (MsgType::Messages, message.user_id),
+            Self::Report(report) => (MsgType::Reports, report.user_id),
             Self::Unsupported(_) => return writer.fail(ErrorKind::NotSendable("of a MsgType that is not 0 or 2")),
         };
+        if own != msg_type {
+            let why = "of another MsgType than the batch; send messages (0) and reports (2) in batches of their own";
+            return writer.fail(ErrorKind::NotSendable(why));
+        }
         if user_id.is_some_and(|user_id| user_id.chars().count() > MAX_USER_ID_CHARS) {
             writer.field = writer.field.member("UserId");
             writer.fail(ErrorKind::NotSendable("longer than the 32 characters that may be sent"));
@@ -212,31 +216,35 @@ pub fn compact<'b>(body: &[u8], buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
 /// );
 /// ```
 #[derive(Debug)]
-pub struct BatchWriter<'b>(Batch<'b>);
+pub struct BatchWriter<'b> {
+    batch: Batch<'b>,
+    msg_type: MsgType,
+}
 
 impl<'b> BatchWriter<'b> {
     /// Starts a batch of `msg_type`.
     #[must_use]
     pub fn new(buf: &'b mut [u8], msg_type: MsgType) -> Self {
-        Self(open_batch(buf, msg_type, MAX_BATCH_ITEMS))
+        Self { batch: open_batch(buf, msg_type, MAX_BATCH_ITEMS), msg_type }
     }
 
     /// How many items it holds.
     #[must_use]
     pub const fn items(&self) -> u32 {
-        self.0.items()
+        self.batch.items()
     }
 
     /// Adds an item. When it fails the batch is as it was before, and can be finished and sent.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotSendable`] for a `UserId` over [`MAX_USER_ID_CHARS`]; [`ErrorKind::TooMany`] past
-    /// [`MAX_BATCH_ITEMS`]; [`ErrorKind::BufferFull`] when the rest of the buffer is too small for it.
+    /// [`ErrorKind::NotSendable`] for an item of another `MsgType` than the batch's and for a `UserId` over
+    /// [`MAX_USER_ID_CHARS`]; [`ErrorKind::TooMany`] past [`MAX_BATCH_ITEMS`]; [`ErrorKind::BufferFull`] when the rest of the buffer is too small for it.
     pub fn push(&mut self, item: Item<'_, '_>) -> Result<(), Error> {
-        self.0.push(|writer| {
+        let msg_type = self.msg_type;
+        self.batch.push(|writer| {
             item.write_to(writer);
-            item.check_sendable(writer);
+            item.check_sendable(msg_type, writer);
         })
     }
 
@@ -247,7 +255,7 @@ impl<'b> BatchWriter<'b> {
     /// [`ErrorKind::TooFew`] for a batch without items ("empty is accepted on input, never sent": the uplink page;
     /// ours); [`ErrorKind::BufferFull`] when not even the empty batch fits.
     pub fn finish(self) -> Result<&'b [u8], Error> {
-        self.0.finish(1)
+        self.batch.finish(1)
     }
 }
 
@@ -261,6 +269,30 @@ fn open_batch(buf: &mut [u8], msg_type: MsgType, limit: u32) -> Batch<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_batch_holds_items_of_its_own_msg_type_only() {
+        let (message, report) = (Message::default(), Report::default());
+        let (message, report) = (Item::Message(&message), Item::Report(&report));
+        for (msg_type, item, sendable) in [
+            (MsgType::Messages, message, true),
+            (MsgType::Messages, report, false),
+            (MsgType::Reports, message, false),
+            (MsgType::Reports, report, true),
+            (MsgType::Unknown(7), message, false),
+        ] {
+            let mut buf = [0; 256];
+            let mut batch = BatchWriter::new(&mut buf, msg_type);
+            match batch.push(item) {
+                Ok(()) => assert!(sendable, "{msg_type:?} {item:?}"),
+                Err(error) => {
+                    assert!(!sendable, "{msg_type:?} {item:?}");
+                    assert!(matches!(error.kind(), ErrorKind::NotSendable(_)), "{error}");
+                }
+            }
+            assert_eq!(batch.items(), u32::from(sendable));
+        }
+    }
 
     #[test]
     fn compact_asks_once_for_the_whole_length() {
