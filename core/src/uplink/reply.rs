@@ -6,7 +6,7 @@ use crate::{
     Error, ErrorKind, Expected, Text,
     answer::show_code,
     json::{
-        cursor::{Cursor, Result as JsonResult, magnitude},
+        cursor::{Cursor, Result as JsonResult},
         schema::{Value, object, read_into, write_object},
         write::Writer,
     },
@@ -80,9 +80,7 @@ impl<'a> Value<'a> for Code {
         }
         let start = cursor.offset();
         let text = cursor.string()?;
-        let digits = text.as_str().filter(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
-        digits
-            .and_then(|digits| i64::try_from(magnitude(digits.as_bytes())?).ok())
+        number(text)
             .map(Self)
             .ok_or_else(|| cursor.error(ErrorKind::WrongType { expected: Expected::IntegerOrDigits }, start))
     }
@@ -90,6 +88,12 @@ impl<'a> Value<'a> for Code {
     fn write(&self, writer: &mut Writer<'_>) {
         writer.signed(self.0);
     }
+}
+
+/// The number that `text` holds the decimal digits of, and nothing else.
+fn number(text: Text<'_>) -> Option<i64> {
+    let add = |number: i64, digit: char| number.checked_mul(10)?.checked_add(i64::from(digit.to_digit(10)?));
+    if text.is_empty() { None } else { text.chars().try_fold(0, add) }
 }
 
 /// What a sender makes of an answer.
@@ -107,5 +111,27 @@ impl<'a> Answer<'a> {
 impl fmt::Display for Reply<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         show_code(f, "code", self.code.0, self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_of_digits_counts_however_it_is_spelled() {
+        for (body, expected) in [
+            (r#"{"code":"0"}"#, Some(0)),
+            (r#"{"code":"\u0030"}"#, Some(0)),
+            (r#"{"code":"1\u0032"}"#, Some(12)),
+            (r#"{"code":"9223372036854775807"}"#, Some(i64::MAX)),
+            (r#"{"code":"9223372036854775808"}"#, None),
+            (r#"{"code":""}"#, None),
+            (r#"{"code":"-1"}"#, None),
+            (r#"{"code":" 0"}"#, None),
+            (r#"{"code":"\uff10"}"#, None),
+        ] {
+            assert_eq!(Reply::read(body.as_bytes()).ok().map(|reply| reply.code.0), expected, "{body}");
+        }
     }
 }
