@@ -30,6 +30,9 @@ extern crate std;
 mod answer;
 pub mod delivery;
 mod error;
+#[cfg(feature = "fuzz")]
+#[doc(hidden)]
+pub mod fuzz;
 mod hex;
 mod identity;
 pub mod json;

@@ -305,6 +305,6 @@ impl Integer {
 }
 
 /// The value of decimal digits; `None` past 64 bits.
-pub(crate) fn magnitude(digits: &[u8]) -> Option<u64> {
+fn magnitude(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit.wrapping_sub(b'0'))))
 }
