@@ -257,10 +257,13 @@ impl<'a> Cursor<'a> {
                 self.pos += 2;
                 match self.code_unit()? {
                     0xd800..=0xdbff => {
-                        if self.bytes.get(self.pos..self.pos + 2) != Some(br"\u") {
-                            return Err(self.error(ErrorKind::LoneSurrogate, start));
+                        for &byte in br"\u" {
+                            match self.bytes.get(self.pos) {
+                                Some(&next) if next == byte => self.pos += 1,
+                                Some(_) => return Err(self.error(ErrorKind::LoneSurrogate, start)),
+                                None => return Err(self.error(ErrorKind::UnexpectedEnd, self.pos)),
+                            }
                         }
-                        self.pos += 2;
                         if !(0xdc00..=0xdfff).contains(&self.code_unit()?) {
                             return Err(self.error(ErrorKind::LoneSurrogate, start));
                         }
