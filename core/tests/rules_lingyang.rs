@@ -570,7 +570,8 @@ fn webhooks() {
             (r#"{"event":""}"#, Ok(r#"{"event":""}"#)),
             (r#"{"event":"device-state",▲"event":"device-state"}"#, Err("event: stands twice")),
             (r#"{"event":"device-state"}▲{}"#, Err("body: bytes follow the end of the document")),
-            (r#"{"data":{▲}}"#, Err("data.msg: required, but missing")),
+            (r#"{"data":{"state":1}▲}"#, Err("event: required, but missing")),
+            (r#"{"data":{"state":1},"event":▲1}"#, Err("event: must be a string")),
         ],
     );
     let Ok(Webhook::Unknown { event, body }) = Webhook::read(state.as_bytes()) else { panic!("known") };

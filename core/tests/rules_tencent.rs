@@ -215,6 +215,8 @@ fn callback_command() {
                 &body(r#"{"CallbackCommand":"a",▲"CallbackCommand":"a"}"#),
                 Err("Events[0].CallbackCommand: stands twice"),
             ),
+            (r#"{"Events":[{"TaskId":1▲}]}"#, Err("Events[0].CallbackCommand: required, but missing")),
+            (r#"{"Events":[{"TaskId":1,"CallbackCommand":▲1}]}"#, Err("Events[0].CallbackCommand: must be a string")),
             (&body(r#"{"CallbackCommand":"a","x":[▲}"#), Err("Events[0]: expected a value, found `}`")),
         ],
     );
@@ -256,7 +258,7 @@ fn open_enumerations() {
     assert_eq!([AllMemberEventType::Offline, AllMemberEventType::Online].map(i64::from), [1, 2]);
     assert_eq!([PushStage::Sending, PushStage::Delivery, PushStage::Click].map(i64::from), [1, 2, 3]);
     let range = "Events[0].PushStage: must be from -9223372036854775808 to 9223372036854775807";
-    let past = r#"{"Events":[{"PushStage":▲9223372036854775808}]}"#;
+    let past = r#"{"Events":[{"CallbackCommand":"Push.OfflinePush","PushStage":▲9223372036854775808}]}"#;
     hold("others kept, as far as 64 bits go", events, &[(past, Err(range))]);
 }
 
@@ -277,11 +279,11 @@ fn numbers() {
             (&with(r#""MsgRandom":▲4294967296"#), Err("Events[0].MsgRandom: must be from 0 to 4294967295")),
             (&with(r#""MsgTime":▲-1"#), Err("Events[0].MsgTime: must be from 0 to 18446744073709551615")),
             (
-                r#"{"Events":[{"EventTime":▲18446744073709551616}]}"#,
+                r#"{"Events":[{"CallbackCommand":"Push.OfflinePush","EventTime":▲18446744073709551616}]}"#,
                 Err("Events[0].EventTime: must be from 0 to 18446744073709551615"),
             ),
             (
-                r#"{"Events":[{"ErrCode":▲9223372036854775808}]}"#,
+                r#"{"Events":[{"CallbackCommand":"Push.OfflinePush","ErrCode":▲9223372036854775808}]}"#,
                 Err("Events[0].ErrCode: must be from -9223372036854775808 to 9223372036854775807"),
             ),
         ],

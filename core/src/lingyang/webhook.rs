@@ -59,11 +59,7 @@ impl<'a> Webhook<'a> {
         let mut cursor = Cursor::new(body);
         let event = find_member(&cursor, "event").ok().flatten().and_then(|mut value| value.string().ok());
         let webhook = match event {
-            Some(event) if event != DEVICE_MESSAGE => {
-                read_members(&mut cursor, UNKNOWN_MEMBERS, &mut |_, cursor| cursor.string().map(drop))?;
-                Self::Unknown { event, body: Raw::checked(body) }
-            }
-            _ => {
+            Some(event) if event == DEVICE_MESSAGE => {
                 let mut message = DeviceMessage::empty();
                 read_members(&mut cursor, MEMBERS, &mut |index, cursor| {
                     match index {
@@ -73,6 +69,11 @@ impl<'a> Webhook<'a> {
                     Ok(())
                 })?;
                 Self::DeviceMessage(message)
+            }
+            // A body whose event cannot be read fails here, at whichever fault comes first.
+            event => {
+                read_members(&mut cursor, UNKNOWN_MEMBERS, &mut |_, cursor| cursor.string().map(drop))?;
+                Self::Unknown { event: event.unwrap_or_default(), body: Raw::checked(body) }
             }
         };
         cursor.end()?;

@@ -74,8 +74,7 @@ fn read_batch<'a>(body: &'a [u8], visit: &mut dyn FnMut(Event<'_, 'a>)) -> Resul
 }
 
 fn read_event<'a>(cursor: &mut Cursor<'a>, visit: &mut dyn FnMut(Event<'_, 'a>)) -> JsonResult<()> {
-    // The command may stand anywhere in the event, and only it says what the other members are. An event whose
-    // command cannot be read fails as the one the URL is for.
+    // The command may stand anywhere in the event, and only it says what the other members are.
     let command = find_member(cursor, COMMAND).ok().flatten().and_then(|mut value| value.string().ok());
     match command {
         Some(command) if command == AllMemberPushCommand::TEXT => {
@@ -83,16 +82,17 @@ fn read_event<'a>(cursor: &mut Cursor<'a>, visit: &mut dyn FnMut(Event<'_, 'a>))
             read_into(&mut event, cursor)?;
             visit(Event::AllMemberPush(&event));
         }
-        Some(command) if command != OfflinePushCommand::TEXT => {
-            cursor.peek();
-            let start = cursor.offset();
-            read_members(cursor, UNKNOWN_MEMBERS, &mut |_, cursor| cursor.string().map(drop))?;
-            visit(Event::Unknown { command, event: Raw::checked(cursor.since(start)) });
-        }
-        _ => {
+        Some(command) if command == OfflinePushCommand::TEXT => {
             let mut event = OfflinePush::default();
             read_into(&mut event, cursor)?;
             visit(Event::OfflinePush(&event));
+        }
+        // An event whose command cannot be read fails here, at whichever fault comes first.
+        command => {
+            cursor.peek();
+            let start = cursor.offset();
+            read_members(cursor, UNKNOWN_MEMBERS, &mut |_, cursor| cursor.string().map(drop))?;
+            visit(Event::Unknown { command: command.unwrap_or_default(), event: Raw::checked(cursor.since(start)) });
         }
     }
     Ok(())
