@@ -1,0 +1,105 @@
+//! The same over TLS, with a real certificate on loopback.
+
+use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::TlsAcceptor;
+
+use super::*;
+
+fn acceptor(protocols: &[&str]) -> TlsAcceptor {
+    let certificate = CertificateDer::from(&include_bytes!("../../testdata/localhost.der")[..]);
+    let key = PrivatePkcs8KeyDer::from(&include_bytes!("../../testdata/localhost-key.der")[..]);
+    let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| {
+            builder.with_no_client_auth().with_single_cert(vec![certificate], PrivateKeyDer::Pkcs8(key))
+        })
+        .expect("a certificate and its key");
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// Serves HTTP over TLS, echoing the version and the body, with the number of the connection in a header.
+async fn tls_peer(protocols: &'static [&'static str]) -> SocketAddr {
+    let acceptor = acceptor(protocols);
+    peer(move |number, stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let answer = move |request: Request<Incoming>| async move {
+                let version = format!("{:?} ", request.version());
+                let body = request.into_body().collect().await?.to_bytes();
+                let mut answer = http::Response::new(Full::new(Bytes::from([version.as_bytes(), &body].concat())));
+                answer.headers_mut().insert("x-connection", HeaderValue::from(number));
+                Ok::<_, hyper::Error>(answer)
+            };
+            let service = hyper::service::service_fn(answer);
+            let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+            // An error here is the courier hanging up.
+            let _ = server.serve_connection(TokioIo::new(stream), service).await;
+        }
+    })
+    .await
+}
+
+fn trusting_courier(roots: Roots) -> HttpCourier {
+    HttpCourier::new(Settings { allow_private: true, roots, ..Settings::default() })
+}
+
+#[tokio::test]
+async fn tls_speaks_http_2_where_the_peer_does_and_http_1_elsewhere() {
+    for (protocols, body) in [
+        (&["h2", "http/1.1"][..], "HTTP/2.0 {\"a\":1}"),
+        (&["http/1.1"], "HTTP/1.1 {\"a\":1}"),
+        (&[], "HTTP/1.1 {\"a\":1}"),
+    ] {
+        let port = tls_peer(protocols).await.port();
+        let courier = trusting_courier(trusted());
+        for _ in 0..3 {
+            let reply = courier.post(post(format!("https://localhost:{port}/"), AMPLE)).await.expect("an answer");
+            assert_eq!((reply.status, &reply.body[..]), (200, body.as_bytes()));
+            assert_eq!(reply.headers["x-connection"], "0");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_http_2_answer_is_bounded_too() {
+    let port = tls_peer(&["h2"]).await.port();
+    let settings = Settings { allow_private: true, roots: trusted(), answer_bytes: 10, ..Settings::default() };
+    let failure = fail(&HttpCourier::new(settings), &format!("https://localhost:{port}"), AMPLE).await;
+    assert_eq!(failure.class, Class::AnswerTooLarge, "{failure}");
+}
+
+#[tokio::test]
+async fn tls_that_cannot_be_trusted_fails_with_its_reason() {
+    let port = tls_peer(&["http/1.1"]).await.port();
+    let nobody = Roots::Only(Arc::new(RootCertStore::empty()));
+    let plain = peer(|_, mut stream| async move {
+        // What a plain web server says to a TLS greeting.
+        let _ = stream.read(&mut [0; 1024]).await;
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
+        read_until_closed(&mut stream).await;
+    })
+    .await;
+    let hangs_up = peer(|_, _stream| std::future::ready(())).await;
+    for (roots, base, words) in [
+        (trusted(), format!("https://127.0.0.1:{port}"), "not valid for"),
+        (nobody, format!("https://localhost:{port}"), "ca-certificates"),
+        (trusted(), format!("https://{plain}"), "InvalidContentType"),
+        (trusted(), format!("https://{hangs_up}"), "TLS"),
+    ] {
+        let failure = fail(&trusting_courier(roots), &base, AMPLE).await;
+        assert_eq!(failure.class, Class::Tls, "{base}: {failure}");
+        assert!(failure.detail.contains(words), "{base}: {failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_tls_greeting_without_an_answer_runs_into_the_timeout() {
+    let address = peer(|_, mut stream| async move { read_until_closed(&mut stream).await }).await;
+    let failure = fail(&trusting_courier(trusted()), &format!("https://{address}"), SHORT).await;
+    assert_eq!(failure.class, Class::Timeout, "{failure}");
+    assert!(failure.detail.contains("no connection"), "{failure}");
+}

@@ -1,0 +1,36 @@
+//! How a body goes out to a destination, and what came back.
+//!
+//! The engine decides *when* to send *what*; a courier sends it once and reports either the whole answer or why
+//! there is none. A courier never decides what an answer means (the core reads it into a verdict) and never sends
+//! twice on its own.
+//!
+//! One request passes through one room after the other:
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | [`http`] | a POST, the bounded answer, one timeout over everything |
+//! | [`failure`] | why there was no answer, as a word for metrics and a sentence for people |
+//! | [`target`] | a URL that can be sent to |
+//! | `resolver` | names to addresses, asked once, checked before they are used |
+//! | [`address`] | which addresses are on the public Internet |
+//! | `dial` | TCP to the first address that answers |
+//! | [`tls`] | TLS on top, with roots loaded when the first `https` needs them |
+//! | `route` | the request each protocol makes of a body, and what the answer means |
+//! | `drive` | one delivery driven to its end here and now, for commands |
+
+pub mod address;
+mod dial;
+mod drive;
+pub mod failure;
+pub mod http;
+mod resolver;
+mod route;
+pub mod target;
+pub mod tls;
+
+pub use self::drive::{Attempt, drive};
+pub use self::failure::{Class, Failure};
+pub use self::http::{HttpCourier, Post, Reply, Settings};
+pub use self::route::{Report, Route};
+pub use self::target::Target;
+pub use self::tls::Roots;
