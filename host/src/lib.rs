@@ -1,6 +1,16 @@
-//! The gateway as a library.
+//! A push gateway: the library behind the `pushgate` command.
+//!
+//! [`gateway`] puts the parts together. What comes in goes through [`api`] or [`link`] into the [`store`]; what goes
+//! out is decided by the [`engine`] and carried by the [`courier`]. The protocols themselves are `pushgate-core`'s.
 
+pub mod api;
+pub mod auth;
 pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod courier;
+pub mod engine;
+pub mod gateway;
+pub mod link;
 pub mod store;
 pub mod telemetry;

@@ -38,6 +38,13 @@ impl<const N: usize> LineBuffer<N> {
         Self { bytes: [0; N], len: 0, given: false, skipping: false }
     }
 
+    /// The line that the last [`feed`](Self::feed) returned, for callers that cannot keep its borrow.
+    #[must_use]
+    pub fn line(&self) -> &[u8] {
+        let len = if self.given { self.len } else { 0 };
+        self.bytes.get(..len).unwrap_or_default()
+    }
+
     /// Takes bytes from the front of `input` up to the end of the next line and returns that line without its line
     /// feed; `None` when `input` is used up before.
     ///
@@ -81,7 +88,7 @@ impl<const N: usize> LineBuffer<N> {
                 continue;
             }
             self.given = true;
-            return Some(Ok(self.bytes.get(..self.len).unwrap_or_default()));
+            return Some(Ok(self.line()));
         }
     }
 }

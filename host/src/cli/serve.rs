@@ -1,8 +1,12 @@
 //! `pushgate serve`: the gateway.
 
 use super::{Failure, Outcome, output::Output};
-use crate::config::{Admin, Config, StoreUrl};
+use crate::{
+    config::{Admin, Config, StoreUrl},
+    gateway::Gateway,
+};
 use std::{net::SocketAddr, path::PathBuf};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Run the gateway
 ///
@@ -66,9 +70,55 @@ impl Args {
 }
 
 /// Runs the gateway until it is told to stop.
-pub(crate) async fn run(args: Args, _out: Output) -> Outcome {
-    let _config = args.configuration()?;
-    Err(Failure::Operation("`serve` is not built yet".to_owned()))
+pub(crate) async fn run(args: Args, out: Output) -> Outcome {
+    let failed = |error: std::io::Error| Failure::Operation(format!("cannot wait for signals: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
+
+    let config = args.configuration()?;
+    let store = config.store.url.to_string();
+    let has_nothing = config.lingyang.apps().is_empty()
+        && config.uplink == crate::config::Uplink::default()
+        && config.tencent == crate::config::Tencent::default();
+    let gateway = Gateway::start(config).await.map_err(|error| Failure::Operation(error.to_string()))?;
+    out.note(format_args!("public  http://{}   device API and receivers", gateway.public));
+    out.note(format_args!("admin   http://{}   submission, deliveries, inbox", gateway.admin));
+    out.note(format_args!("link    {}          device link (TCP)", gateway.link));
+    out.note(format_args!("store   {store}"));
+    if has_nothing {
+        out.note("No destination, receiver or app is configured yet: `pushgate config example > pushgate.toml`, edit");
+        out.note("it, and start again with --config pushgate.toml.");
+    }
+    out.note(format_args!("Try     curl http://{}/api/status", gateway.admin));
+
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => reload(&args, &gateway),
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    tracing::info!("stopping: nothing new is accepted, what is under way is finished");
+    gateway.stop().await;
+    Ok(())
+}
+
+/// Reads the configuration again; one that is wrong changes nothing.
+fn reload(args: &Args, gateway: &Gateway) {
+    match args.configuration() {
+        Ok(config) => {
+            let needs_restart = gateway.reload(config);
+            tracing::info!("obeying the configuration as it is now");
+            for section in needs_restart {
+                tracing::warn!("[{section}] has changed, which takes effect at the next start");
+            }
+        }
+        Err(Failure::Operation(what) | Failure::Usage(what)) => {
+            tracing::error!("not reloaded, the configuration stays as it was: {what}");
+        }
+        Err(Failure::Reported | Failure::ReaderLeft) => {}
+    }
 }
 
 #[cfg(test)]

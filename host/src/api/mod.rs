@@ -1,0 +1,10 @@
+//! What comes in over HTTP: the listener that every surface shares, the bounds each request lives within, and the
+//! routes of the three surfaces: the device API, the receivers, the admin API.
+
+pub mod admin;
+pub mod body;
+pub mod lingyang;
+pub mod receive;
+pub mod server;
+pub(crate) mod state;
+pub mod tls;

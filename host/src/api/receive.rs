@@ -1,0 +1,234 @@
+//! The receivers: what vendors push to us, `POST /receive/uplink/{name}` and `POST /receive/tencent/{name}`.
+//!
+//! Every item of a batch goes into the inbox, committed before the answer; an item that came before is not kept twice.
+//! A refusal has its fitting status and says in the protocol's own words what is wrong.
+
+use std::net::SocketAddr;
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, Path, RawQuery, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use pushgate_core::{
+    Error, Identity, Text,
+    json::to_vec,
+    tencent::{self, ActionStatus},
+    uplink::{self, Code, Item},
+};
+
+use super::{
+    body::{BodyError, UnreadBody},
+    state::{Shared, Submission},
+};
+use crate::{
+    config::FailureStatus,
+    engine::LaneKey,
+    store::{Accepted, DeliveriesWhen, NewItem, StoreError},
+};
+
+/// The receivers' routes.
+pub fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/receive/uplink/{name}", post(receive_uplink))
+        .route("/receive/tencent/{name}", post(receive_tencent))
+        .with_state(shared)
+}
+
+async fn receive_uplink(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    body: UnreadBody,
+) -> Response {
+    uplink_answer(&take_uplink(&shared, &name, peer, body).await)
+}
+
+async fn take_uplink(shared: &Shared, name: &str, peer: SocketAddr, body: UnreadBody) -> Result<(), Refused> {
+    let config = shared.config();
+    let receiver = config
+        .uplink
+        .receivers
+        .named(name)
+        .ok_or_else(|| Refused::new(StatusCode::NOT_FOUND, format!("no uplink receiver is called `{name}`")))?;
+    if let Some(allow) = &receiver.allow
+        && !allow.admits(peer.ip())
+    {
+        return Err(Refused::new(StatusCode::FORBIDDEN, format!("{} may not call this receiver", peer.ip())));
+    }
+    let body = body.read().await?;
+    let mut inbox = Inbox::new(shared, name);
+    let summary = uplink::read(&body, |item| {
+        let kind = match item {
+            Item::Message(_) => "message",
+            Item::Report(_) => "report",
+            Item::Unsupported(_) => "unsupported",
+        };
+        inbox.put(kind, item.identity(), |buf| item.write(buf));
+    })?;
+    let mut submission = inbox.submission;
+    if receiver.forward.is_some() && summary.items > 0 {
+        // Passed on as it is sent by us: the object, in documented order.
+        let batch = to_vec(|buf| uplink::compact(&body, buf))?;
+        submission.body(batch.into()).delivery(LaneKey::Forward(name.to_owned()), shared.clock, None);
+    }
+    submission.accept().deliveries_when = DeliveriesWhen::UnlessAllDuplicate;
+    store(shared, name, submission).await
+}
+
+async fn receive_tencent(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+    body: UnreadBody,
+) -> Response {
+    let failure = shared.config().tencent.receivers.named(&name).map_or(FailureStatus::default(), |r| r.failure_status);
+    tencent_answer(&take_tencent(&shared, &name, query.as_deref().unwrap_or_default(), body).await, failure)
+}
+
+async fn take_tencent(shared: &Shared, name: &str, query: &str, body: UnreadBody) -> Result<(), Refused> {
+    let config = shared.config();
+    let receiver = config
+        .tencent
+        .receivers
+        .named(name)
+        .ok_or_else(|| Refused::new(StatusCode::NOT_FOUND, format!("no Tencent receiver is called `{name}`")))?;
+    let token = receiver.token.as_ref().map(|token| token.reveal().as_bytes());
+    check_callback(query, receiver.sdk_app_id.as_str(), token, shared.clock.unix_secs())?;
+    let body = body.read().await?;
+    let mut inbox = Inbox::new(shared, name);
+    tencent::read(&body, |event| inbox.put("event", event.identity(), |buf| event.write(buf)))?;
+    store(shared, name, inbox.submission).await
+}
+
+/// Checks a callback's query in the page's order: `SdkAppid`, then the signature. `now` is in unix seconds.
+///
+/// # Errors
+///
+/// The refusal, with its status.
+pub fn check_callback(query: &str, sdk_app_id: &str, token: Option<&[u8]>, now: u64) -> Result<(), Refused> {
+    use tencent::query::{CallbackQuery, Refusal};
+    let checked =
+        CallbackQuery::parse(query).map_err(Refusal::from).and_then(|query| query.check(sdk_app_id, token, now));
+    checked.map_err(|refusal| {
+        let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);
+        Refused::new(status, refusal.to_string())
+    })
+}
+
+/// A request's items on their way into the inbox.
+struct Inbox<'s> {
+    shared: &'s Shared,
+    receiver: &'s str,
+    submission: Submission,
+}
+
+impl<'s> Inbox<'s> {
+    fn new(shared: &'s Shared, receiver: &'s str) -> Self {
+        let mut submission = Submission::default();
+        submission.accept().dedup_window_ms = u64::from(shared.config().limits.dedup_window_s) * 1000;
+        Self { shared, receiver, submission }
+    }
+
+    fn put(
+        &mut self,
+        kind: &str,
+        identity: Identity,
+        write: impl for<'b> FnMut(&'b mut [u8]) -> Result<&'b [u8], Error>,
+    ) {
+        // What was read can be written: the only failure is a buffer's, and this one grows.
+        let item = to_vec(write).ok().and_then(|json| String::from_utf8(json).ok()).unwrap_or_default();
+        self.submission.accept().items.push(NewItem {
+            receiver: self.receiver.to_owned(),
+            kind: kind.to_owned(),
+            identity: identity.to_bytes(),
+            received_at: self.shared.clock.millis(),
+            item,
+        });
+    }
+}
+
+async fn store(shared: &Shared, receiver: &str, submission: Submission) -> Result<(), Refused> {
+    if let Accepted::Stored { new_items, duplicate_items, .. } = shared.accept(submission).await? {
+        tracing::info!(receiver, items = new_items.len(), duplicates = duplicate_items, "received");
+    }
+    Ok(())
+}
+
+/// Answers an uplink request: "`code` 0 after the batch is safely stored; a refused request gets its fitting 4xx/5xx
+/// status and a non-zero code with a description" (the uplink page).
+#[must_use]
+pub fn uplink_answer(outcome: &Result<(), Refused>) -> Response {
+    let (status, body) = match outcome {
+        Ok(()) => (StatusCode::OK, to_vec(|buf| uplink::Reply::OK.write(buf))),
+        Err(refused) => {
+            let code = Code(i64::from(refused.status.as_u16()));
+            let reply = uplink::Reply::refusal(code, Text::from(refused.message.as_str()));
+            (refused.status, to_vec(|buf| reply.write(buf)))
+        }
+    };
+    json(status, body)
+}
+
+/// Answers a Tencent callback: `ErrorCode` 0, or 1 and the reason.
+#[must_use]
+pub fn tencent_answer(outcome: &Result<(), Refused>, failure: FailureStatus) -> Response {
+    let (status, body) = match outcome {
+        Ok(()) => (StatusCode::OK, to_vec(|buf| tencent::Reply::OK.write(buf))),
+        Err(refused) => {
+            let word = match failure {
+                FailureStatus::Failure => ActionStatus::Failure,
+                FailureStatus::Fail => ActionStatus::Fail,
+            };
+            let reply = tencent::Reply::refusal(word, Text::from(refused.message.as_str()));
+            (refused.status, to_vec(|buf| reply.write(buf)))
+        }
+    };
+    json(status, body)
+}
+
+fn json(status: StatusCode, body: Result<Vec<u8>, Error>) -> Response {
+    let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body.unwrap_or_default()).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// Why a request is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The status that fits.
+    pub status: StatusCode,
+    /// What is wrong, for the sender.
+    pub message: String,
+}
+
+impl Refused {
+    /// Refuses with `status`.
+    #[must_use]
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, format!("{error} (byte {})", error.offset()))
+    }
+}
+
+impl From<BodyError> for Refused {
+    fn from(error: BodyError) -> Self {
+        Self::new(error.status(), error.to_string())
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "cannot store what was received");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "cannot store it now; nothing was accepted, send it again")
+    }
+}

@@ -1,0 +1,320 @@
+//! What goes out, and when: one engine for every kind of delivery.
+//!
+//! A batch for a customer's URL, a batch of events, a webhook, a forwarded batch and a message for a device are all
+//! deliveries on a lane, run by the delivery machine of `pushgate-core`. One task owns all of them ([`scheduler`]): it
+//! keeps the timers in memory, so that a retry goes out when it is due and not when a table is next looked at, and it
+//! never waits: sends run in tasks of their own, and what came of them is written to the store by the [`recorder`].
+//!
+//! The store is only for durability: [`Engine::start`] takes up what it says is pending, each schedule where it stood.
+
+mod lane;
+mod rate;
+mod recorder;
+mod route;
+mod scheduler;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pushgate_core::{
+    Delivery, Instant, Schedule,
+    delivery::{Phase, Saved},
+    lingyang::Flag,
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+pub use lane::{LaneKey, LaneStatus, NotALane, Paused};
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    courier::HttpCourier,
+    link::Registry,
+    store::{DeliveryId, NewDelivery, Pending, State, Store, StoreError},
+};
+
+/// Events that a slow listener may be behind before it misses some.
+const EVENTS_KEPT: usize = 4096;
+
+/// Decides when what goes out, and sees to it. A cheap handle on the task that does.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    commands: mpsc::UnboundedSender<Command>,
+    events: broadcast::Sender<Event>,
+}
+
+/// What the engine works with.
+pub struct Parts {
+    /// The gateway's clock.
+    pub clock: Clock,
+    /// Where deliveries are kept.
+    pub store: Arc<dyn Store>,
+    /// How bodies go out over HTTP.
+    pub courier: HttpCourier,
+    /// Which device is connected.
+    pub registry: Registry,
+    /// Where lanes lead.
+    pub config: Arc<Config>,
+}
+
+/// What the engine keeps of a delivery while it is pending.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    id: DeliveryId,
+    lane: LaneKey,
+    start: Start,
+    message: Option<Arc<DeviceMessage>>,
+}
+
+/// A message for devices: shared by the deliveries to all its receivers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceMessage {
+    /// What the store keeps of it beside its bytes.
+    pub meta: MessageMeta,
+    /// The message itself.
+    pub msg: Bytes,
+}
+
+/// What the store keeps of a message for a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageMeta {
+    /// The sending device; 0 = the application server.
+    pub from: u32,
+    /// When it was accepted, in unix seconds.
+    pub created: u64,
+    /// The flag's number.
+    pub flag: u32,
+    /// The id its push was answered with.
+    pub push: String,
+    /// Whether the sending device is told what became of it.
+    pub receipt: bool,
+}
+
+impl MessageMeta {
+    fn flag(&self) -> Flag {
+        Flag::from_code(self.flag).unwrap_or_default()
+    }
+}
+
+impl Entry {
+    /// A delivery just accepted, due at once.
+    #[must_use]
+    pub fn new(id: DeliveryId, lane: LaneKey, now: Instant, message: Option<Arc<DeviceMessage>>) -> Self {
+        Self { id, lane, start: Start::New(now), message }
+    }
+
+    /// The row the store keeps of it; `body` is its body's place among those of the request.
+    #[must_use]
+    pub fn to_row(&self, body: usize, created_at: Instant) -> NewDelivery {
+        let meta = self.message.as_ref().map(|message| serde_json::to_string(&message.meta).unwrap_or_default());
+        NewDelivery {
+            id: self.id,
+            lane: self.lane.to_string(),
+            meta: meta.unwrap_or_default(),
+            body,
+            created_at: created_at.as_millis(),
+        }
+    }
+
+    /// The delivery's id.
+    #[must_use]
+    pub fn id(&self) -> DeliveryId {
+        self.id
+    }
+
+    /// Takes up a delivery that the store has as pending; `None` when nothing here can send it.
+    async fn resume(pending: Pending, store: &dyn Store) -> Result<Option<Self>, StoreError> {
+        let Ok(lane) = pending.lane.parse::<LaneKey>() else {
+            tracing::warn!(id = %pending.id, lane = pending.lane, "kept, but nothing here sends on such a lane");
+            return Ok(None);
+        };
+        let message = match lane {
+            LaneKey::Device(_) => {
+                let (Ok(meta), Some(msg)) = (serde_json::from_str(&pending.meta), store.body(pending.id).await?) else {
+                    tracing::warn!(id = %pending.id, "kept, but its message cannot be read");
+                    return Ok(None);
+                };
+                Some(Arc::new(DeviceMessage { meta, msg }))
+            }
+            _ => None,
+        };
+        let start = match Phase::from_code(pending.phase) {
+            Ok(phase) => {
+                Start::Saved(Saved { phase, attempts: pending.attempts, at: pending.due, grid: pending.planned })
+            }
+            // Nothing has been recorded since it was accepted.
+            Err(_) => Start::New(Instant::from_millis(pending.due)),
+        };
+        Ok(Some(Self { id: pending.id, lane, start, message }))
+    }
+}
+
+/// Where a delivery starts from.
+#[derive(Clone, Copy, Debug)]
+enum Start {
+    /// Anew, its first send due at this instant.
+    New(Instant),
+    /// From where it was saved, once its lane's schedule is known.
+    Saved(Saved),
+}
+
+impl Start {
+    fn delivery(self, schedule: &Schedule<'_>, now: Instant) -> Delivery {
+        match self {
+            Self::New(due) => Delivery::new(due),
+            Self::Saved(saved) => Delivery::resume(saved, schedule, now),
+        }
+    }
+}
+
+/// What has happened to a delivery.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// Its lane.
+    pub lane: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What may happen to a delivery.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "lowercase", tag = "event")]
+pub enum EventKind {
+    /// A send is over: answered, failed, or on its way over a link.
+    Attempt {
+        /// Which send, counted from 1.
+        number: u8,
+        /// When it was due, in unix milliseconds.
+        planned: u64,
+        /// When it began, in unix milliseconds.
+        started: u64,
+        /// When its answer was known, in unix milliseconds.
+        finished: u64,
+        /// What came of it, in one word.
+        class: &'static str,
+        /// The HTTP status, if there was an answer over HTTP.
+        status: Option<u16>,
+        /// What came of it, for people.
+        detail: String,
+    },
+    /// The delivery is finished.
+    Finished {
+        /// How.
+        state: State,
+        /// When, in unix milliseconds.
+        at: u64,
+        /// Sends made.
+        attempts: u8,
+    },
+}
+
+/// What the scheduler is told.
+#[derive(Debug)]
+enum Command {
+    Add(Vec<Entry>),
+    Sent(scheduler::Sent),
+    Ack { cid: u32, id: DeliveryId },
+    Connected { cid: u32 },
+    Remove(DeliveryId),
+    Pause { lane: LaneKey, paused: Paused },
+    Lanes(oneshot::Sender<Vec<LaneStatus>>),
+    Reload(Arc<Config>),
+    Drain(oneshot::Sender<()>),
+}
+
+impl Engine {
+    /// Starts the engine and takes up everything the store has as pending.
+    ///
+    /// # Errors
+    ///
+    /// What keeps the store from being read.
+    pub async fn start(parts: Parts) -> Result<Self, StoreError> {
+        let (commands, received) = mpsc::unbounded_channel();
+        let (events, _) = broadcast::channel(EVENTS_KEPT);
+        let engine = Self { commands: commands.clone(), events: events.clone() };
+        let store = Arc::clone(&parts.store);
+        tokio::spawn(scheduler::run(parts, commands, received, events));
+        let mut after = None;
+        loop {
+            let page = store.pending(after, crate::store::MAX_PAGE).await?;
+            let Some(last) = page.last() else { return Ok(engine) };
+            after = Some(last.id);
+            let mut entries = Vec::with_capacity(page.len());
+            for pending in page {
+                entries.extend(Entry::resume(pending, &*store).await?);
+            }
+            engine.add(entries);
+        }
+    }
+
+    /// Takes up deliveries that the store has accepted.
+    pub fn add(&self, entries: Vec<Entry>) {
+        self.tell(Command::Add(entries));
+    }
+
+    /// Takes up a delivery that an operator has made pending again.
+    ///
+    /// # Errors
+    ///
+    /// What keeps the store from being read.
+    pub async fn add_replayed(&self, pending: Pending, store: &dyn Store) -> Result<(), StoreError> {
+        if let Some(entry) = Entry::resume(pending, store).await? {
+            self.add(vec![entry]);
+        }
+        Ok(())
+    }
+
+    /// A device has acknowledged a message. An id that is not one of its own is ignored.
+    pub fn acknowledge(&self, cid: u32, id: DeliveryId) {
+        self.tell(Command::Ack { cid, id });
+    }
+
+    /// A device has connected: what it still may be sent goes out at once.
+    pub fn connected(&self, cid: u32) {
+        self.tell(Command::Connected { cid });
+    }
+
+    /// Forgets a delivery that an operator has deleted.
+    pub fn remove(&self, id: DeliveryId) {
+        self.tell(Command::Remove(id));
+    }
+
+    /// Stops a lane's sends, or lets them go on.
+    pub fn set_paused(&self, lane: LaneKey, paused: Paused) {
+        self.tell(Command::Pause { lane, paused });
+    }
+
+    /// Lists the lanes that have something to do, and those that are paused.
+    pub async fn lanes(&self) -> Vec<LaneStatus> {
+        let (answer, answered) = oneshot::channel();
+        self.tell(Command::Lanes(answer));
+        answered.await.unwrap_or_default()
+    }
+
+    /// Obeys a new configuration from now on; what is under way is not touched.
+    pub fn reload(&self, config: Arc<Config>) {
+        self.tell(Command::Reload(config));
+    }
+
+    /// Starts no further send, and returns once those under way are over and recorded.
+    pub async fn drain(&self) {
+        let (answer, answered) = oneshot::channel();
+        self.tell(Command::Drain(answer));
+        let _ = answered.await;
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    fn tell(&self, command: Command) {
+        // The scheduler ends only after a drain; what comes later stays in the store for the next start.
+        let _ = self.commands.send(command);
+    }
+}

@@ -1,0 +1,112 @@
+//! Where a lane sends to and on what terms, from the configuration.
+
+use std::{sync::Arc, time::Duration};
+
+use pushgate_core::{Schedule, lingyang::Flag, schedule::Anchor};
+
+use super::lane::LaneKey;
+use crate::{
+    config::{Config, Sending},
+    courier::Route as Destination,
+};
+
+pub(super) type Route = Destination;
+
+/// How a lane's deliveries are sent.
+#[derive(Debug)]
+pub(super) struct Terms {
+    /// Where to; `None` for a device, which is reached over its link.
+    pub(super) route: Option<Route>,
+    pub(super) schedule: Waits,
+    /// Sends at once.
+    pub(super) concurrency: usize,
+    /// Sends begun in a second.
+    pub(super) rate_per_second: Option<u32>,
+}
+
+/// The schedule of a lane.
+#[derive(Debug)]
+pub(super) enum Waits {
+    /// One of the protocols' own.
+    Fixed(Schedule<'static>),
+    /// A destination's settings.
+    Own { waits: Box<[u32]>, answer_within: u32 },
+    /// Each message's flag decides.
+    ByFlag,
+}
+
+impl Terms {
+    /// The terms of `lane`, if the configuration has its destination.
+    pub(super) fn of(lane: &LaneKey, config: &Config) -> Option<Arc<Self>> {
+        let terms = match lane {
+            LaneKey::Device(_) => Self::device(),
+            LaneKey::Uplink(name) => {
+                let destination = config.uplink.destinations.named(name)?;
+                Self::http(Route::Uplink { url: destination.url.clone() }, &destination.sending, None)
+            }
+            LaneKey::Tencent(name) => {
+                let destination = config.tencent.destinations.named(name)?;
+                let route = Route::Events {
+                    url: destination.url.clone(),
+                    sdk_app_id: destination.sdk_app_id.clone(),
+                    token: destination.token.clone(),
+                };
+                Self::http(route, &destination.sending, Some(destination.rate_per_second))
+            }
+            LaneKey::Webhook(id) => {
+                let app = config.lingyang.app(id)?;
+                let route = Route::Webhook {
+                    url: app.webhook()?.clone(),
+                    app_id: id.clone(),
+                    key: app.keys().first()?.clone(),
+                };
+                Self { route: Some(route), schedule: Waits::Fixed(Schedule::WEBHOOK), ..Self::fixed() }
+            }
+            LaneKey::Forward(name) => {
+                let url = config.uplink.receivers.named(name)?.forward.clone()?;
+                Self { route: Some(Route::Uplink { url }), schedule: Waits::Fixed(Schedule::UPLINK), ..Self::fixed() }
+            }
+        };
+        Some(Arc::new(terms))
+    }
+
+    /// The terms of every device.
+    pub(super) fn device() -> Self {
+        Self { route: None, schedule: Waits::ByFlag, concurrency: usize::MAX, rate_per_second: None }
+    }
+
+    /// What a webhook and a forward share: they have no settings of their own yet.
+    fn fixed() -> Self {
+        Self { concurrency: 8, ..Self::device() }
+    }
+
+    fn http(route: Route, sending: &Sending, rate_per_second: Option<u32>) -> Self {
+        let retries = usize::try_from(sending.retries).unwrap_or(Schedule::MAX_WAITS).min(Schedule::MAX_WAITS);
+        Self {
+            route: Some(route),
+            schedule: Waits::Own {
+                waits: vec![sending.retry_every_ms; retries].into(),
+                answer_within: sending.timeout_ms,
+            },
+            concurrency: sending.concurrency,
+            rate_per_second,
+        }
+    }
+
+    /// The schedule of a delivery with `flag`, which only a message for a device has.
+    pub(super) fn schedule(&self, flag: Option<Flag>) -> Schedule<'_> {
+        match &self.schedule {
+            Waits::Fixed(schedule) => *schedule,
+            Waits::ByFlag => flag.unwrap_or_default().schedule(),
+            Waits::Own { waits, answer_within } => {
+                // `http` took no more waits than a schedule may have.
+                Schedule::new(waits, Anchor::Failure, *answer_within).unwrap_or(Schedule::once(*answer_within))
+            }
+        }
+    }
+
+    /// How long a send's answer is waited for.
+    pub(super) fn timeout(&self) -> Duration {
+        Duration::from_millis(u64::from(self.schedule(None).answer_within()))
+    }
+}

@@ -1,0 +1,214 @@
+//! The gateway as one thing: its store, its engine and its three listeners, started and stopped together.
+
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    http::{StatusCode, header},
+};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    api::{
+        admin,
+        body::BodyLimits,
+        lingyang, receive,
+        server::{Limits, Server},
+        state::Shared,
+        tls,
+    },
+    clock::Clock,
+    config::Config,
+    courier::{HttpCourier, Settings},
+    engine::{Engine, Event, Parts},
+    link::{Registry, tcp},
+    store::{self, Store},
+};
+
+/// How long a stopping gateway waits for the sends under way: longer than any protocol waits for an answer (ours).
+const DRAIN_WITHIN: Duration = Duration::from_secs(10);
+
+/// A gateway that runs.
+pub struct Gateway {
+    /// Where the device API and the receivers listen.
+    pub public: SocketAddr,
+    /// Where the admin API listens.
+    pub admin: SocketAddr,
+    /// Where the device link listens.
+    pub link: SocketAddr,
+    shared: Shared,
+    config: watch::Sender<Arc<Config>>,
+    stop: watch::Sender<bool>,
+    listeners: JoinSet<()>,
+}
+
+impl Gateway {
+    /// Opens the store, binds the listeners, takes up what is pending and begins to serve.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from starting, with what to do about it.
+    pub async fn start(config: Config) -> Result<Self, CannotStart> {
+        let store = store::open(&config.store.url.to_string()).await.map_err(CannotStart::because)?;
+        Self::start_with(store, config).await
+    }
+
+    /// Starts on a store that is already open.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_with(store: Arc<dyn Store>, config: Config) -> Result<Self, CannotStart> {
+        let clock = Clock::start();
+        let tls = match &config.listen.tls {
+            Some(files) => Some(tls::load(&files.cert, &files.key).map_err(CannotStart::because)?),
+            None => None,
+        };
+        // Every address is taken before anything is sent: a gateway that cannot serve must not deliver either.
+        let limits = limits(&config);
+        let mut public = Server::bind(config.listen.public, limits).await.map_err(CannotStart::because)?;
+        let admin = Server::bind(config.listen.admin.address(), limits).await.map_err(CannotStart::because)?;
+        let link = TcpListener::bind(config.listen.link)
+            .await
+            .map_err(|error| CannotStart(format!("cannot listen on {} (link): {error}", config.listen.link)))?;
+        let link_address = link.local_addr().map_err(CannotStart::because)?;
+        let link_tls = tls.clone().map(|tls| TlsAcceptor::from(Arc::new(tls)));
+        if let Some(tls) = tls {
+            public = public.with_tls(tls);
+        }
+        let (public_address, admin_address) = (public.local_addr(), admin.local_addr());
+
+        let registry = Registry::default();
+        let courier = HttpCourier::new(Settings {
+            allow_private: config.network.allow_private,
+            answer_bytes: config.limits.answer_bytes,
+            ..Settings::default()
+        });
+        let config = Arc::new(config);
+        let (config_sender, config_receiver) = watch::channel(Arc::clone(&config));
+        let parts = Parts {
+            clock,
+            store: Arc::clone(&store),
+            courier,
+            registry: registry.clone(),
+            config: Arc::clone(&config),
+        };
+        let engine = Engine::start(parts).await.map_err(CannotStart::because)?;
+        let shared = Shared { clock, config: config_receiver.clone(), store, engine: engine.clone(), registry };
+
+        let (stop, stopping) = watch::channel(false);
+        let mut listeners = JoinSet::new();
+        let routes = lingyang::router(shared.clone()).merge(receive::router(shared.clone()));
+        listeners.spawn(public.run(named(routes), stopped(stopping.clone())));
+        let routes = admin::router(shared.clone(), &config.listen.admin);
+        listeners.spawn(admin.run(named(routes), stopped(stopping.clone())));
+        let host = tcp::Host { clock, registry: shared.registry.clone(), engine, config: config_receiver };
+        listeners.spawn(host.run(link, link_tls, stopping));
+
+        Ok(Self {
+            public: public_address,
+            admin: admin_address,
+            link: link_address,
+            shared,
+            config: config_sender,
+            stop,
+            listeners,
+        })
+    }
+
+    /// What happens to deliveries from now on.
+    #[must_use]
+    pub fn events(&self) -> tokio::sync::broadcast::Receiver<Event> {
+        self.shared.engine.events()
+    }
+
+    /// The store, for whoever runs the gateway.
+    #[must_use]
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.shared.store)
+    }
+
+    /// Obeys another configuration from now on, and names what of it needs a restart.
+    #[must_use]
+    pub fn reload(&self, config: Config) -> Vec<&'static str> {
+        let old = Arc::clone(&self.shared.config.borrow());
+        let config = Arc::new(config);
+        let needs_restart = [
+            ("listen", old.listen != config.listen),
+            ("store", old.store != config.store),
+            ("network", old.network != config.network),
+            ("limits", old.limits != config.limits),
+        ];
+        self.shared.engine.reload(Arc::clone(&config));
+        self.config.send_replace(config);
+        needs_restart.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
+    }
+
+    /// Stops: accepts nothing more, finishes what is under way, and closes the store.
+    ///
+    /// What is not finished in time stays pending in the store for the next start.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        let draining = async {
+            while self.listeners.join_next().await.is_some() {}
+            self.shared.engine.drain().await;
+        };
+        if time::timeout(DRAIN_WITHIN, draining).await.is_err() {
+            tracing::warn!("stopped with sends under way; they are made again after the next start");
+        }
+        if let Err(error) = self.shared.store.close().await {
+            tracing::error!(%error, "the store did not close well");
+        }
+    }
+}
+
+/// Why a gateway cannot start.
+#[derive(Debug)]
+pub struct CannotStart(String);
+
+impl CannotStart {
+    fn because(error: impl fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl fmt::Display for CannotStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for CannotStart {}
+
+/// The limits of an HTTP listener, as the configuration has them.
+#[must_use]
+pub fn limits(config: &Config) -> Limits {
+    let limits = &config.limits;
+    Limits {
+        header_bytes: limits.header_bytes,
+        body: BodyLimits {
+            bytes: limits.body_bytes,
+            timeout: Duration::from_millis(u64::from(limits.body_timeout_ms)),
+        },
+        ..Limits::default()
+    }
+}
+
+async fn stopped(mut stopping: watch::Receiver<bool>) {
+    // A sender that is gone has stopped as well.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// Answers what no route is for in JSON too, and says what there is.
+fn named(routes: Router) -> Router {
+    let not_found = |status: StatusCode, message: &'static str| {
+        let error = serde_json::json!({ "error": { "code": status.as_u16(), "message": message } });
+        (status, [(header::CONTENT_TYPE, "application/json")], error.to_string())
+    };
+    routes
+        .fallback(move || async move { not_found(StatusCode::NOT_FOUND, "there is nothing at this path") })
+        .method_not_allowed_fallback(move || async move {
+            not_found(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method; see the Allow header")
+        })
+}
