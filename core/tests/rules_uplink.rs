@@ -270,7 +270,7 @@ fn phone_and_content() {
         let sent = Message { phone: text.into(), reply_content: text.into(), ..message() };
         let body = send(MsgType::Messages, &[Item::Message(&sent)]).unwrap();
         uplink::read(body.as_bytes(), |item| {
-            assert_eq!(item, Item::Message(&sent), "Phone: opaque; ReplyContent: any Unicode")
+            assert_eq!(item, Item::Message(&sent), "Phone: opaque; ReplyContent: any Unicode");
         })
         .unwrap();
     }
