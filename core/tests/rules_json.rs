@@ -74,6 +74,11 @@ fn bodies_are_rfc_8259_json_strictly() {
         &[
             (r#""▲\ud83d""#, Err("body: half of a surrogate pair stands alone")),
             (r#""▲\ude00""#, Err("body: half of a surrogate pair stands alone")),
+            (r#""▲\ud800""#, Err("body: half of a surrogate pair stands alone")),
+            (r#""▲\udbff""#, Err("body: half of a surrogate pair stands alone")),
+            (r#""▲\udc00""#, Err("body: half of a surrogate pair stands alone")),
+            (r#""▲\udfff""#, Err("body: half of a surrogate pair stands alone")),
+            (r#""\ud7ff\ue000""#, Ok("\"\u{d7ff}\u{e000}\"")),
             (r#""▲\ud83d\ud83d""#, Err("body: half of a surrogate pair stands alone")),
             (r#""▲\ud83d\u0041""#, Err("body: half of a surrogate pair stands alone")),
             (r#""▲\ud83d\n""#, Err("body: half of a surrogate pair stands alone")),
