@@ -251,3 +251,50 @@ fn encode(first: u8, second: Option<u8>, third: Option<u8>) -> [u8; 4] {
         third.map_or(b'=', |_| char(c)),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
+    use proptest::prelude::*;
+    use std::{format, string::String, vec::Vec};
+
+    use super::*;
+
+    fn decode(text: &str) -> Option<Vec<u8>> {
+        Msg::from_base64(Text::from(text)).ok().map(|msg| msg.bytes().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_go_both_ways_as_the_base64_crate_has_them(bytes in proptest::collection::vec(any::<u8>(), 0..=MAX_MSG_BYTES)) {
+            let expected = BASE64_STANDARD.encode(&bytes);
+            let msg = Msg::from_bytes(&bytes).unwrap();
+            let mut buf = [0; MAX_MSG_BASE64_LEN + 2];
+            let mut writer = Writer::new(&mut buf);
+            Value::write(&msg, &mut writer);
+            let quoted = format!("\"{expected}\"");
+            prop_assert_eq!(writer.finish().unwrap(), quoted.as_bytes());
+            prop_assert_eq!(decode(&expected), Some(bytes));
+        }
+
+        #[test]
+        fn what_is_no_base64_for_the_crate_is_none_here(text in "[A-Za-z0-9+/=_ -]{0,24}") {
+            prop_assert_eq!(decode(&text), BASE64_STANDARD.decode(&text).ok());
+        }
+    }
+
+    #[test]
+    fn a_slash_that_php_escaped_is_a_slash() {
+        let escaped = Msg::from_base64(Text::from_json(r"\/\/79", true)).unwrap();
+        assert_eq!(escaped, Msg::from_base64("//79".into()).unwrap());
+        assert_eq!(escaped.len(), 3);
+    }
+
+    #[test]
+    fn no_byte_over_the_limit() {
+        let text = |bytes: usize| -> String { BASE64_STANDARD.encode(std::vec![7; bytes]) };
+        assert_eq!(Msg::from_base64(text(256).as_str().into()).unwrap().len(), 256);
+        assert_eq!(Msg::from_base64(text(257).as_str().into()).unwrap_err().kind(), TOO_LONG);
+        assert!(Msg::from_bytes(&[0; 257]).is_err());
+    }
+}
