@@ -51,3 +51,8 @@ pub use identity::Identity;
 pub use schedule::Schedule;
 pub use text::Text;
 pub use time::Instant;
+
+/// The examples of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
