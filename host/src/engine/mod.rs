@@ -12,6 +12,8 @@ mod rate;
 mod recorder;
 mod route;
 mod scheduler;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
