@@ -6,11 +6,13 @@ mod check;
 mod config;
 mod demo;
 mod device;
+mod input;
 mod output;
 mod push;
 mod receive;
 mod serve;
 mod token;
+mod utc;
 
 use crate::telemetry;
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
