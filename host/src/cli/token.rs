@@ -1,8 +1,19 @@
 //! `pushgate token …`: Lingyang device tokens.
 
-use super::{Failure, Outcome, output::Output};
+use super::{
+    Failure, Outcome,
+    input::read_key,
+    output::{Format, Output},
+    utc::Utc,
+};
 use clap::Subcommand;
-use std::path::PathBuf;
+use pushgate_core::lingyang::{Cid, Token, token::TokenError};
+use serde::Serialize;
+use std::{
+    fmt::Display,
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 /// Issue and verify Lingyang device tokens
 #[derive(Debug, clap::Args)]
@@ -57,10 +68,80 @@ struct VerifyArgs {
 }
 
 /// Issues or verifies a token.
-pub(crate) async fn run(args: Args, _out: Output) -> Outcome {
+pub(crate) async fn run(args: Args, out: Output) -> Outcome {
     match args.action {
-        Action::Issue(IssueArgs { key_file: _, cid: _, expire: _, control: _ })
-        | Action::Verify(VerifyArgs { key_file: _, token: _ }) => {}
+        Action::Issue(args) => issue(&args, out),
+        Action::Verify(args) => verify(&args, out),
     }
-    Err(Failure::Operation("`token` is not built yet".to_owned()))
+}
+
+fn issue(args: &IssueArgs, out: Output) -> Outcome {
+    let key = read_key(&args.key_file)?;
+    let cid = Cid::try_from(args.cid).map_err(|error| Failure::Usage(error.to_string()))?;
+    let token = Token::issue(key.reveal().as_bytes(), cid, args.control, args.expire).to_string();
+    Ok(out.result(&Issued { token: &token }, |_| token.clone())?)
+}
+
+fn verify(args: &VerifyArgs, out: Output) -> Outcome {
+    let key = read_key(&args.key_file)?;
+    let verdict = Token::parse(&args.token).map_err(TokenError::from).and_then(|token| {
+        token.verify([key.reveal().as_bytes()], unix_now())?;
+        Ok(token)
+    });
+    match verdict {
+        Ok(token) => {
+            let parts =
+                Genuine { ok: true, cid: token.cid().value(), control: token.control(), expire: token.expire() };
+            Ok(out.result(&parts, |paint| parts.text(paint.good("genuine")))?)
+        }
+        Err(error) => {
+            let reason = match error {
+                TokenError::Malformed(_) => "malformed",
+                TokenError::WrongDigest => "wrong digest",
+                TokenError::Expired { .. } => "expired",
+            };
+            if out.format() == Format::Json {
+                out.result(&Refused { ok: false, reason, message: error.to_string() }, |_| String::new())?;
+            }
+            let since = match error {
+                TokenError::Expired { expire } => format!(" (over since {})", Utc(u64::from(expire) + 1)),
+                _ => String::new(),
+            };
+            Err(Failure::Operation(format!("{reason}{since}: {error}")))
+        }
+    }
+}
+
+/// A new token, with `--json`.
+#[derive(Debug, Serialize)]
+struct Issued<'a> {
+    token: &'a str,
+}
+
+/// The parts of a token that its app issued and that still holds.
+#[derive(Debug, Serialize)]
+struct Genuine {
+    ok: bool,
+    cid: u32,
+    control: u32,
+    expire: u32,
+}
+
+impl Genuine {
+    fn text(&self, genuine: impl Display) -> String {
+        let Self { cid, control, expire, .. } = self;
+        format!("{genuine}: cid {cid}, control {control}, expire {expire} ({})", Utc(u64::from(*expire)))
+    }
+}
+
+/// Why a token is not accepted, with `--json`.
+#[derive(Debug, Serialize)]
+struct Refused {
+    ok: bool,
+    reason: &'static str,
+    message: String,
+}
+
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
