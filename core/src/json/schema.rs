@@ -63,6 +63,21 @@ pub(crate) fn write_object<'a, O: Object<'a>>(object: &O, writer: &mut Writer<'_
     writer.close_object();
 }
 
+/// Reads a document that is one object and nothing else.
+pub(crate) fn read_document<'a, T: Value<'a>>(document: &'a [u8]) -> Result<T> {
+    let mut cursor = Cursor::new(document);
+    let object = T::read(&mut cursor)?;
+    cursor.end()?;
+    Ok(object)
+}
+
+/// Writes a document that is one object.
+pub(crate) fn write_document<'a, 'b, T: Value<'a>>(object: &T, buf: &'b mut [u8]) -> Result<&'b [u8]> {
+    let mut writer = Writer::new(buf);
+    object.write(&mut writer);
+    writer.finish()
+}
+
 /// Reads an object, giving each declared member that is there and not `null` to `read`.
 ///
 /// Unknown members are stepped over; a repeated or missing one is an error.

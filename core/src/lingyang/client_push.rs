@@ -5,8 +5,7 @@ use crate::{
     json::{
         cursor::Cursor,
         list::list,
-        schema::{Value, object, write_object},
-        write::Writer,
+        schema::{Value, object, write_document},
     },
 };
 
@@ -51,8 +50,6 @@ impl<'a> ClientPush<'a> {
     ///
     /// [`ErrorKind::BufferFull`](crate::ErrorKind::BufferFull) with the length it takes.
     pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
-        let mut writer = Writer::new(buf);
-        write_object(self, &mut writer);
-        writer.finish()
+        write_document(self, buf)
     }
 }

@@ -2,11 +2,7 @@
 
 use crate::{
     Error, Text, Verdict,
-    json::{
-        cursor::Cursor,
-        schema::{Value, object, write_object},
-        write::Writer,
-    },
+    json::schema::{object, read_document, write_document},
 };
 
 object! {
@@ -39,10 +35,7 @@ impl<'a> Reply<'a> {
     ///
     /// What is no such JSON, by the rules of [`json`](crate::json).
     pub fn read(body: &'a [u8]) -> Result<Self, Error> {
-        let mut cursor = Cursor::new(body);
-        let reply = <Self as Value<'_>>::read(&mut cursor)?;
-        cursor.end()?;
-        Ok(reply)
+        read_document(body)
     }
 
     /// Writes the body.
@@ -51,9 +44,7 @@ impl<'a> Reply<'a> {
     ///
     /// [`ErrorKind::BufferFull`](crate::ErrorKind::BufferFull) with the length it takes.
     pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
-        let mut writer = Writer::new(buf);
-        write_object(self, &mut writer);
-        writer.finish()
+        write_document(self, buf)
     }
 }
 

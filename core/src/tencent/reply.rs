@@ -7,7 +7,7 @@ use crate::{
     answer::show_code,
     json::{
         cursor::{Cursor, Result as JsonResult},
-        schema::{Value, object, read_into, write_object},
+        schema::{Value, object, read_document, write_document},
         write::Writer,
     },
 };
@@ -92,11 +92,7 @@ impl<'a> Reply<'a> {
     ///
     /// What is no such JSON, by the rules of [`json`](crate::json).
     pub fn read(body: &'a [u8]) -> Result<Self, Error> {
-        let mut cursor = Cursor::new(body);
-        let mut reply = Self::default();
-        read_into(&mut reply, &mut cursor)?;
-        cursor.end()?;
-        Ok(reply)
+        read_document(body)
     }
 
     /// Writes the body.
@@ -105,9 +101,7 @@ impl<'a> Reply<'a> {
     ///
     /// [`ErrorKind::BufferFull`](crate::ErrorKind::BufferFull) with the length it takes.
     pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
-        let mut writer = Writer::new(buf);
-        write_object(self, &mut writer);
-        writer.finish()
+        write_document(self, buf)
     }
 }
 

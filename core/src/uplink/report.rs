@@ -3,7 +3,7 @@
 use crate::{
     Error, Text,
     identity::{Identifier, Identity},
-    json::{schema::object, write::Writer},
+    json::schema::{object, write_document},
 };
 
 object! {
@@ -71,9 +71,7 @@ impl Report<'_> {
     ///
     /// [`ErrorKind::BufferFull`](crate::ErrorKind::BufferFull) with the length it takes.
     pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
-        let mut writer = Writer::new(buf);
-        crate::json::schema::write_object(self, &mut writer);
-        writer.finish()
+        write_document(self, buf)
     }
 
     /// What makes two copies of the item the same: every member ("a receiver removes duplicates by the whole item":
