@@ -15,5 +15,6 @@ pub mod engine;
 pub mod gateway;
 pub mod link;
 mod recent;
+mod shown;
 pub mod store;
 pub mod telemetry;

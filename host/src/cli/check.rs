@@ -2,7 +2,7 @@
 
 use super::{
     Failure, Outcome,
-    input::{Fault, Input, Place, to_vec},
+    input::{Fault, Input, Place},
     output::{Format, Output},
 };
 use clap::ValueEnum;
@@ -114,7 +114,7 @@ fn check(kind: Kind, path: &Path) -> Result<(String, String), Fault> {
 impl Kind {
     /// Writes a checked document anew.
     fn normalise(self, body: &[u8]) -> Result<Vec<u8>, Error> {
-        to_vec(|buf| match self {
+        json::to_vec(|buf| match self {
             Self::Json => json::compact(body, buf),
             Self::Uplink => uplink::compact(body, buf),
             Self::UplinkReply => uplink::Reply::read(body)?.write(buf),

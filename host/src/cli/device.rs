@@ -1,8 +1,18 @@
 //! `pushgate device`: be a device.
 
-use super::{Failure, Outcome, output::Output};
-use crate::config::Secret;
+use super::{
+    Failure, Outcome,
+    output::{Output, Unwritten},
+    stop::Stop,
+};
+use crate::{
+    config::Secret,
+    device::{self, Answering, Device, Event, GaveUp},
+    shown::{self, Utc},
+};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::Uri;
+use serde::Serialize;
 use std::str::FromStr;
 
 /// Be a device: connect, print and acknowledge messages
@@ -30,7 +40,6 @@ pub(crate) struct Args {
 
 /// Where a device connects to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(dead_code, reason = "not built yet: connecting")]
 pub(crate) enum Link {
     /// Raw TCP, to `HOST:PORT`.
     Tcp(String),
@@ -65,9 +74,78 @@ impl FromStr for Link {
 }
 
 /// Connects and prints until told to stop.
-pub(crate) async fn run(args: Args, _out: Output) -> Outcome {
-    let Args { link: _, token: _ } = args;
-    Err(Failure::Operation("`device` is not built yet".to_owned()))
+pub(crate) async fn run(args: Args, out: Output) -> Outcome {
+    let address = match args.link {
+        Link::Tcp(address) => address,
+        Link::WebSocket(_) => {
+            let what =
+                "--link: WebSockets are not available yet in this build; use HOST:PORT of the gateway's device link";
+            return Err(Failure::Operation(what.to_owned()));
+        }
+    };
+    let mut stop = Stop::listen()?;
+    let device = Device { address, token: args.token, answering: Answering::Always };
+    let mut unwritten = None;
+    let gave_up = {
+        let running = device.run(|event| {
+            print(out, event).map_err(|failed| {
+                unwritten = Some(failed);
+                device::Stop
+            })
+        });
+        tokio::select! {
+            gave_up = running => gave_up,
+            () = stop.asked() => return Ok(()),
+        }
+    };
+    match gave_up {
+        GaveUp::Stopped => unwritten.map_or(Ok(()), |unwritten| Err(unwritten.into())),
+        GaveUp::Refused { code, message } => {
+            let message = shown::text(&message);
+            Err(Failure::Operation(format!("the gateway refuses this device: {code}: {message}")))
+        }
+        GaveUp::TokenTooLong => Err(Failure::Usage("--token: too long to be a token".to_owned())),
+    }
+}
+
+/// A message or a receipt, with `--json`.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Line {
+    Message { id: String, from: u32, created: u64, msg: String },
+    Receipt { receipt: Receipt },
+}
+
+/// What became of a message that this device sent.
+#[derive(Debug, Serialize)]
+struct Receipt {
+    id: String,
+    to: u32,
+    state: String,
+}
+
+fn print(out: Output, event: Event) -> Result<(), Unwritten> {
+    match event {
+        Event::Welcome { cid, heartbeat, .. } => {
+            out.note(format_args!("connected as cid {cid}; heartbeat every {heartbeat:?}"));
+        }
+        Event::Lost { reason, again_in } => {
+            let reason = shown::text(&reason);
+            out.note(format_args!("{reason}; connecting again in {again_in:?}"));
+        }
+        Event::Message { id, from, created, msg, copy: 1 } => {
+            let sender = if from == 0 { "the application server".to_owned() } else { from.to_string() };
+            let text = format!("{} from {sender}: {} (id {})", Utc(created), shown::message(&msg), shown::text(&id));
+            let msg = BASE64_STANDARD.encode(&msg);
+            out.result(&Line::Message { id, from, created, msg }, |_| text)?;
+        }
+        Event::Message { .. } => {}
+        Event::Receipt { id, to, state } => {
+            let text = format!("receipt: {} to {to} (id {})", shown::text(&state), shown::text(&id));
+            out.result(&Line::Receipt { receipt: Receipt { id, to, state } }, |_| text)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::config::Secret;
-use pushgate_core::{Error, ErrorKind};
+use pushgate_core::Error;
 use serde::Serialize;
 use std::{
     fmt, fs,
@@ -100,24 +100,6 @@ impl fmt::Display for Fault {
 /// Reads the key in the file at `path`, one line.
 pub(super) fn read_key(path: &Path) -> Result<Secret, Failure> {
     Secret::from_file(path).map_err(|error| Failure::Operation(format!("key file {}: {error}", path.display())))
-}
-
-/// Collects what `write` writes, in a buffer that grows until it fits.
-pub(super) fn to_vec(mut write: impl for<'b> FnMut(&'b mut [u8]) -> Result<&'b [u8], Error>) -> Result<Vec<u8>, Error> {
-    let mut buf = vec![0; 4096];
-    loop {
-        let len = buf.len();
-        match write(&mut buf).map(<[u8]>::len) {
-            Ok(written) => {
-                buf.truncate(written);
-                return Ok(buf);
-            }
-            Err(error) => match error.kind() {
-                ErrorKind::BufferFull { needed, .. } => buf.resize(needed.max(len * 2), 0),
-                _ => return Err(error),
-            },
-        }
-    }
 }
 
 fn bounded(stream: impl Read, most: u64) -> io::Result<Vec<u8>> {

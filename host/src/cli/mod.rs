@@ -11,8 +11,8 @@ mod output;
 mod push;
 mod receive;
 mod serve;
+mod stop;
 mod token;
-mod utc;
 
 use crate::telemetry;
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};

@@ -4,8 +4,8 @@ use super::{
     Failure, Outcome,
     input::read_key,
     output::{Format, Output},
-    utc::Utc,
 };
+use crate::shown::Utc;
 use clap::Subcommand;
 use pushgate_core::lingyang::{Cid, Token, token::TokenError};
 use serde::Serialize;

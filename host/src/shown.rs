@@ -1,10 +1,40 @@
-//! Unix seconds as people read them.
+//! How what came from elsewhere is shown to people: times, texts and messages, on one line and harmless to a terminal.
 
-use std::fmt;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use std::{borrow::Cow, fmt};
 
 /// Unix seconds, shown as `2016-09-28T03:05:47Z`; as the number itself past the year 9999, where the form ends.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Utc(pub(super) u64);
+pub(crate) struct Utc(pub(crate) u64);
+
+/// A text whose control characters are spelled out: a sender shall not move the cursor of who reads it, nor begin a line.
+pub(crate) fn text(text: &str) -> Cow<'_, str> {
+    if !text.contains(unprintable) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for char in text.chars() {
+        if unprintable(char) {
+            shown.extend(char.escape_default());
+        } else {
+            shown.push(char);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// A message for a device: as text when it is printable, else as `base64:…`.
+pub(crate) fn message(bytes: &[u8]) -> String {
+    match str::from_utf8(bytes) {
+        Ok(text) if !text.contains(unprintable) => text.to_owned(),
+        _ => format!("base64:{}", BASE64_STANDARD.encode(bytes)),
+    }
+}
+
+/// Control characters, and those that turn the direction of what stands around them.
+fn unprintable(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
 
 /// The first second of the year 10000.
 const END: u64 = 253_402_300_800;
@@ -59,6 +89,30 @@ mod tests {
             (u64::MAX, "18446744073709551615"),
         ] {
             assert_eq!(Utc(seconds).to_string(), shown);
+        }
+    }
+    #[test]
+    fn no_text_speaks_to_the_terminal() {
+        for (given, shown_as) in [
+            ("短信 OK 😀", "短信 OK 😀"),
+            ("a\r\nb\tc", "a\\r\\nb\\tc"),
+            ("\u{1b}[2J", "\\u{1b}[2J"),
+            ("\u{202e}evil\u{9b}", "\\u{202e}evil\\u{9b}"),
+        ] {
+            assert_eq!(text(given), shown_as);
+        }
+    }
+
+    #[test]
+    fn a_message_is_text_when_it_is_printable() {
+        for (bytes, shown_as) in [
+            (&b"hello"[..], "hello"),
+            ("短信".as_bytes(), "短信"),
+            (b"", ""),
+            (b"a\nb", "base64:YQpi"),
+            (b"\xff\x00", "base64:/wA="),
+        ] {
+            assert_eq!(message(bytes), shown_as);
         }
     }
 }
