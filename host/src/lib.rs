@@ -14,6 +14,7 @@ pub mod device;
 pub mod engine;
 pub mod gateway;
 pub mod link;
+pub mod receiver;
 mod recent;
 mod shown;
 pub mod store;
