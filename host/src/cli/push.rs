@@ -1,7 +1,13 @@
 //! `pushgate push …`: send once, as a vendor, a device or an application server would.
 
+mod batch;
+mod message;
+
 use super::{Failure, Outcome, output::Output};
-use crate::config::{SdkAppId, Secret, Target};
+use crate::{
+    config::{SdkAppId, Secret, Target},
+    courier::{HttpCourier, Settings},
+};
 use clap::{ArgGroup, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -26,7 +32,7 @@ enum Kind {
 
 /// Send a UCloud batch, as the vendor does
 ///
-/// The body is sent as it is. Success is HTTP 2xx with `code` 0 in the body; anything else is followed by a retry
+/// The body is checked and sent normalised, a bare array of replies as the object around it. Success is HTTP 2xx with `code` 0 in the body; anything else is followed by a retry
 /// every second, 3 retries at most, with 5 s to answer each.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -45,7 +51,7 @@ struct UplinkArgs {
 
 /// Send Tencent IM push events, as the vendor does
 ///
-/// The body is sent as it is; SdkAppid, CallbackCommand and contenttype are added to the URL's query, and with a token
+/// The body is checked and sent normalised; SdkAppid, CallbackCommand and contenttype are added to the URL's query, and with a token
 /// RequestTime and Sign too. Success is HTTP 200 with `ErrorCode` 0 in the body; anything else is followed by a retry
 /// every second, 3 retries at most, with 2 s to answer each.
 #[derive(Debug, clap::Args)]
@@ -75,7 +81,7 @@ struct EventsArgs {
 /// Send a Lingyang message, as a device does
 ///
 /// Posts to BASE/v2/message/client/push. Exit 0 = accepted and stored by the gateway, which does not yet mean
-/// delivered.
+/// delivered. Sent once: the page has no retries for devices.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -109,7 +115,8 @@ struct ClientArgs {
 /// Send a Lingyang message, as the application server does
 ///
 /// Posts to BASE/v2/message/server/push: to devices by cid, or with --from on behalf of one device to another (proxy).
-/// Exit 0 = accepted and stored by the gateway, which does not yet mean delivered.
+/// Exit 0 = accepted and stored by the gateway, which does not yet mean delivered. Sent once: the page has no retries
+/// for application servers.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -169,7 +176,6 @@ impl ServerArgs {
 /// What to say, and how hard to try.
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("content").required(true).args(["msg", "msg_file"]))]
-#[allow(dead_code, reason = "not built yet: reading the message")]
 struct Message {
     /// The message as text, at most 256 bytes of UTF-8 (sent as base64)
     #[arg(long, value_name = "TEXT")]
@@ -196,15 +202,16 @@ enum Flag {
 }
 
 /// Sends what was asked for.
-pub(crate) async fn run(args: Args, _out: Output) -> Outcome {
+pub(crate) async fn run(args: Args, out: Output) -> Outcome {
     match args.kind {
-        Kind::Uplink(UplinkArgs { url: _, file: _ })
-        | Kind::Events(EventsArgs { url: _, file: _, sdk_app_id: _, token: _ })
-        | Kind::Client(ClientArgs { url: _, token: _, to: _, message: _, callback: _ }) => {}
-        Kind::Server(args) => {
-            let _ = args.recipients()?;
-            let ServerArgs { url: _, app_id: _, app_key_file: _, message: _, .. } = args;
-        }
+        Kind::Uplink(args) => batch::push_uplink(args, out).await,
+        Kind::Events(args) => batch::push_events(args, out).await,
+        Kind::Client(args) => message::push_client(&args, out).await,
+        Kind::Server(args) => message::push_server(&args, out).await,
     }
-    Err(Failure::Operation("`push` is not built yet".to_owned()))
+}
+
+/// A courier that sends where it is told.
+fn courier() -> HttpCourier {
+    HttpCourier::new(Settings { allow_private: true, ..Settings::default() })
 }
