@@ -30,6 +30,7 @@ use crate::{
     courier::{HttpCourier, Post, Settings},
     device::{self, Answering, Device},
     gateway::Gateway,
+    receiver::AppKey,
     store::{self, DeliveryFilter, DeliveryId, InboxFilter, State},
 };
 
@@ -82,9 +83,10 @@ impl Stage {
             }));
             Ok::<_, crate::api::server::BindError>(address)
         };
-        let flaky = serve(receivers::uplink("flaky", 2, told.clone())).await.map_err(CannotRun::because)?;
-        let deaf = serve(receivers::uplink("deaf", u32::MAX, told.clone())).await.map_err(CannotRun::because)?;
-        let hook = serve(receivers::webhook(APP_ID, APP_KEY, told.clone())).await.map_err(CannotRun::because)?;
+        let app = AppKey { id: APP_ID.to_owned(), key: Secret::new(APP_KEY).map_err(CannotRun::because)? };
+        let flaky = serve(receivers::uplink("flaky", 2, clock, told.clone())).await.map_err(CannotRun::because)?;
+        let deaf = serve(receivers::uplink("deaf", u32::MAX, clock, told.clone())).await.map_err(CannotRun::because)?;
+        let hook = serve(receivers::webhook(app, clock, told.clone())).await.map_err(CannotRun::because)?;
 
         let store = store::open("sqlite::memory:").await.map_err(CannotRun::because)?;
         let config = |im: Option<SocketAddr>| configuration(flaky, deaf, hook, im);

@@ -158,7 +158,7 @@ async fn receive(
 /// What a request is told.
 enum Decision {
     Taken,
-    RefusedOnPurpose { more: u32 },
+    RefusedOnPurpose,
     Refused(Refused),
 }
 
@@ -193,7 +193,7 @@ impl Receiver {
     fn answer(&self, decision: Decision) -> Response {
         let outcome = match decision {
             Decision::Taken => Ok(()),
-            Decision::RefusedOnPurpose { more } => return self.refusal_on_purpose(more),
+            Decision::RefusedOnPurpose => return self.refusal_on_purpose(),
             Decision::Refused(refused) => Err(refused),
         };
         let mut response = match self.protocol {
@@ -212,9 +212,9 @@ impl Receiver {
 
     /// Refuses in the protocol's own way. Where the body decides, the status says 200: a sender that looks at the
     /// status alone is then found out.
-    fn refusal_on_purpose(&self, more: u32) -> Response {
-        let reason = format!("refused on purpose, {more} more to come");
-        let words = Text::from(reason.as_str());
+    fn refusal_on_purpose(&self) -> Response {
+        let reason = "refused on purpose";
+        let words = Text::from(reason);
         let body = match self.protocol {
             Protocol::Uplink => to_vec(|buf| uplink::Reply::refusal(Code(1), words).write(buf)),
             Protocol::Events { .. } => to_vec(|buf| tencent::Reply::refusal(ActionStatus::Failure, words).write(buf)),
@@ -241,7 +241,7 @@ impl Book {
             }
             Ok(items) if self.to_refuse > 0 => {
                 self.to_refuse -= 1;
-                (Outcome::RefusedOnPurpose(items), Decision::RefusedOnPurpose { more: self.to_refuse })
+                (Outcome::RefusedOnPurpose(items), Decision::RefusedOnPurpose)
             }
             Ok(mut items) => {
                 for item in &mut items {
