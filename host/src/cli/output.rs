@@ -59,7 +59,6 @@ impl From<io::Error> for Unwritten {
     }
 }
 
-#[allow(dead_code, reason = "not built yet: the commands that say the rest")]
 impl Output {
     /// Writes results in `format`, coloured as `choice` and the environment ask for.
     pub(crate) fn new(format: Format, choice: ColorChoice) -> Self {
@@ -141,7 +140,6 @@ pub(crate) struct Paint {
     on: bool,
 }
 
-#[allow(dead_code, reason = "not built yet: the commands that use the other colours")]
 impl Paint {
     /// Whether there are colours at all.
     pub(crate) fn is_on(self) -> bool {

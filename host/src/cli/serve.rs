@@ -1,12 +1,15 @@
 //! `pushgate serve`: the gateway.
 
-use super::{Failure, Outcome, output::Output};
+use super::{
+    Failure, Outcome,
+    output::Output,
+    stop::{Hangup, Stop},
+};
 use crate::{
     config::{Admin, Config, StoreUrl},
     gateway::Gateway,
 };
 use std::{net::SocketAddr, path::PathBuf};
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Run the gateway
 ///
@@ -71,10 +74,8 @@ impl Args {
 
 /// Runs the gateway until it is told to stop.
 pub(crate) async fn run(args: Args, out: Output) -> Outcome {
-    let failed = |error: std::io::Error| Failure::Operation(format!("cannot wait for signals: {error}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
+    let mut stop = Stop::listen()?;
+    let mut hangup = Hangup::listen()?;
 
     let config = args.configuration()?;
     let store = config.store.url.to_string();
@@ -94,9 +95,8 @@ pub(crate) async fn run(args: Args, out: Output) -> Outcome {
 
     loop {
         tokio::select! {
-            _ = hangup.recv() => reload(&args, &gateway),
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            () = hangup.heard() => reload(&args, &gateway),
+            () = stop.asked() => break,
         }
     }
     tracing::info!("stopping: nothing new is accepted, what is under way is finished");

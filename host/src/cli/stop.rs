@@ -43,3 +43,37 @@ impl Stop {
         let _: io::Result<()> = tokio::signal::ctrl_c().await;
     }
 }
+
+/// Who is told when this process shall read its configuration again: on SIGHUP, where there is one.
+pub(super) struct Hangup {
+    #[cfg(unix)]
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Hangup {
+    /// Begins to listen: from here on the signal no longer ends the process by itself.
+    #[cfg(unix)]
+    pub(super) fn listen() -> Result<Self, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let failed = |error: io::Error| Failure::Operation(format!("cannot wait for signals: {error}"));
+        Ok(Self { hangup: signal(SignalKind::hangup()).map_err(failed)? })
+    }
+
+    /// Returns once there was a signal.
+    #[cfg(unix)]
+    pub(super) async fn heard(&mut self) {
+        self.hangup.recv().await;
+    }
+
+    /// Begins to listen.
+    #[cfg(not(unix))]
+    pub(super) fn listen() -> Result<Self, Failure> {
+        Ok(Self {})
+    }
+
+    /// Never returns: there is no such signal.
+    #[cfg(not(unix))]
+    pub(super) async fn heard(&mut self) {
+        std::future::pending().await
+    }
+}

@@ -1,8 +1,8 @@
 //! The demonstration: three protocols, both sides, on loopback, on their own schedules.
 //!
-//! Everything is real: a [`Gateway`] with its store and its three listeners, receivers that refuse on purpose, devices
-//! on the link, requests over HTTP. What happens is told as it happens ([`timeline`]) and at the end held against the
-//! pages of the protocols ([`acts`]): each send's moment, each outcome, each item that should have come out at the
+//! Everything is real: a [gateway](crate::gateway) with its store and its three listeners, receivers that refuse on purpose, devices
+//! on the link, requests over HTTP. What happens is told as it happens (`timeline.rs`) and at the end held against the
+//! pages of the protocols (`acts.rs`): each send's moment, each outcome, each item that should have come out at the
 //! other end.
 
 mod acts;

@@ -1,9 +1,9 @@
 //! What goes out, and when: one engine for every kind of delivery.
 //!
 //! A batch for a customer's URL, a batch of events, a webhook, a forwarded batch and a message for a device are all
-//! deliveries on a lane, run by the delivery machine of `pushgate-core`. One task owns all of them ([`scheduler`]): it
+//! deliveries on a lane, run by the delivery machine of `pushgate-core`. One task owns all of them (`scheduler.rs`): it
 //! keeps the timers in memory, so that a retry goes out when it is due and not when a table is next looked at, and it
-//! never waits: sends run in tasks of their own, and what came of them is written to the store by the [`recorder`].
+//! never waits: sends run in tasks of their own, and what came of them is written to the store by the recorder (`recorder.rs`).
 //!
 //! The store is only for durability: [`Engine::start`] takes up what it says is pending, each schedule where it stood.
 
