@@ -1,10 +1,10 @@
 //! Writes what became of deliveries to the store, in order, many in one commit.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
-use tokio::{sync::mpsc, task::JoinSet, time};
+use tokio::{sync::mpsc, time};
 
-use crate::store::{Progress, Store, StoreError};
+use crate::store::{Answer, Progress, Recorded, Store, StoreError};
 
 /// Records that share a commit at the most: enough that a commit's cost vanishes among them.
 const MOST_AT_ONCE: usize = 512;
@@ -34,28 +34,102 @@ pub(super) async fn run(store: Arc<dyn Store>, mut records: mpsc::UnboundedRecei
     }
 }
 
-/// Writes records that may share a commit, and gives back those that were not written.
+/// Writes records that may share a commit, in their order, and gives back those that were not written.
 async fn write(store: &Arc<dyn Store>, records: Vec<Progress>) -> Result<(), (StoreError, Vec<Progress>)> {
-    let mut failed = Vec::new();
-    let mut why = None;
-    let mut written = JoinSet::new();
-    for (index, record) in records.iter().enumerate() {
-        let record = store.record(record.clone());
-        written.spawn(async move { (index, record.await) });
-    }
-    while let Some(result) = written.join_next().await {
-        match result {
-            Ok((_, Ok(_))) => {}
-            Ok((index, Err(error))) => {
-                failed.push(index);
+    let answers = in_order(records.iter().map(|record| store.record(record.clone())).collect()).await;
+    let (mut failed, mut why) = (Vec::new(), None);
+    let mut written = HashMap::new();
+    for (place, (record, answer)) in records.into_iter().zip(answers).enumerate() {
+        match answer {
+            Ok(_) => drop(written.insert(record.id, (place, Progress { attempt: None, ..record }))),
+            Err(error) => {
                 why = Some(error);
+                failed.push((place, record));
             }
-            Err(panic) => tracing::error!(%panic, "the store failed on a record"),
         }
     }
-    failed.sort_unstable();
-    match why {
-        None => Ok(()),
-        Some(error) => Err((error, failed.into_iter().filter_map(|index| records.get(index).cloned()).collect())),
+    let rest = failed.into_iter().map(|(place, record)| match written.get(&record.id) {
+        // What was written after it stands: only its attempt is still missing.
+        Some((later, newer)) if *later > place => Progress { attempt: record.attempt, ..newer.clone() },
+        _ => record,
+    });
+    let failed = rest.collect();
+    why.map_or(Ok(()), |error| Err((error, failed)))
+}
+
+/// Waits for all answers. Each is asked for before the next, because the store keeps to the order of asking: a record
+/// that overtook a later one of the same delivery would make a delivered one pending again.
+async fn in_order(answers: Vec<Answer<Recorded>>) -> Vec<Result<Recorded, StoreError>> {
+    let mut answers: Vec<_> = answers.into_iter().map(Pending::Asked).collect();
+    poll_fn(|cx| {
+        let mut all = true;
+        for answer in &mut answers {
+            if let Pending::Asked(asked) = answer {
+                match asked.as_mut().poll(cx) {
+                    Poll::Ready(result) => *answer = Pending::Known(result),
+                    Poll::Pending => all = false,
+                }
+            }
+        }
+        if all { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    let known = |answer| if let Pending::Known(result) = answer { Some(result) } else { None };
+    answers.into_iter().filter_map(known).collect()
+}
+
+enum Pending {
+    Asked(Answer<Recorded>),
+    Known(Result<Recorded, StoreError>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Accept, Attempt, DeliveryId, NewDelivery, State};
+
+    fn progress(id: DeliveryId, attempts: u8, state: State) -> Progress {
+        let attempt = Attempt {
+            number: attempts,
+            planned: 0,
+            started: 0,
+            finished: 0,
+            status: None,
+            class: "sent".to_owned(),
+            detail: String::new(),
+        };
+        let attempt = Some(attempt).filter(|_| state == State::Pending);
+        Progress { id, state, attempts, phase: 1, planned: 0, due: 0, attempt, finished_at: None }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn records_of_a_delivery_are_written_in_their_order() {
+        const DELIVERIES: usize = 100;
+        let store = crate::store::open("sqlite::memory:").await.unwrap();
+        let ids: Vec<_> = (0..DELIVERIES).map(|_| DeliveryId::new()).collect();
+        let deliveries = ids.iter().map(|id| NewDelivery {
+            id: *id,
+            lane: "device:1".to_owned(),
+            meta: String::new(),
+            body: 0,
+            created_at: 0,
+        });
+        let accept = Accept { bodies: vec![vec![0].into()], deliveries: deliveries.collect(), ..Accept::default() };
+        store.accept(accept).await.unwrap();
+
+        let (records, recorded) = mpsc::unbounded_channel();
+        for id in &ids {
+            for (attempts, state) in [(1, State::Pending), (2, State::Pending), (2, State::Delivered)] {
+                records.send(progress(*id, attempts, state)).unwrap();
+            }
+        }
+        drop(records);
+        run(Arc::clone(&store), recorded).await;
+        assert_eq!(store.counts().await.unwrap().delivered, 100);
+        for id in ids {
+            let detail = store.delivery(id).await.unwrap().unwrap();
+            assert_eq!(detail.attempts.iter().map(|attempt| attempt.number).collect::<Vec<_>>(), [1, 2]);
+        }
+        store.close().await.unwrap();
     }
 }
