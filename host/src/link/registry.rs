@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 /// Lines that a connection may be behind before its device counts as not reading.
 const LINES_KEPT: usize = 256;
@@ -31,8 +31,8 @@ struct Entry {
     lines: mpsc::Sender<Bytes>,
     peer: SocketAddr,
     since: u64,
-    /// Dropped when another connection takes the place of this one.
-    _replaced: oneshot::Sender<()>,
+    /// Whether nobody has been [greeted](Registry::greet) on it yet.
+    is_new: bool,
 }
 
 /// What became of a line.
@@ -52,10 +52,8 @@ pub struct Connection {
     registry: Registry,
     cid: u32,
     number: u64,
-    /// The lines to send.
+    /// The lines to send; they end when another connection of the same device has taken over.
     pub lines: mpsc::Receiver<Bytes>,
-    /// Resolves when another connection of the same device has taken over.
-    pub replaced: oneshot::Receiver<()>,
 }
 
 /// A device that is connected, as an operator sees it.
@@ -74,12 +72,17 @@ impl Registry {
     #[must_use]
     pub fn connect(&self, cid: u32, peer: SocketAddr, now: u64) -> Connection {
         let (lines, to_send) = mpsc::channel(LINES_KEPT);
-        let (replaced, replacement) = oneshot::channel();
         let mut table = self.lock();
         table.last += 1;
         let number = table.last;
-        table.connections.insert(cid, Entry { number, lines, peer, since: now, _replaced: replaced });
-        Connection { registry: self.clone(), cid, number, lines: to_send, replaced: replacement }
+        table.connections.insert(cid, Entry { number, lines, peer, since: now, is_new: true });
+        Connection { registry: self.clone(), cid, number, lines: to_send }
+    }
+
+    /// Says whether the device has a connection that nobody has asked about before.
+    #[must_use]
+    pub fn greet(&self, cid: u32) -> bool {
+        self.lock().connections.get_mut(&cid).is_some_and(|entry| std::mem::take(&mut entry.is_new))
     }
 
     /// Hands a line to a device's connection, without waiting.
@@ -148,13 +151,28 @@ mod tests {
         let mut first = registry.connect(7, peer(), 1);
         assert_eq!(registry.send(7, line()), Link::Sent);
         let mut second = registry.connect(7, peer(), 2);
-        assert_eq!(first.replaced.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+        // What the first one was given is still its own to send; then its lines end.
+        assert!(first.lines.try_recv().is_ok());
+        assert_eq!(first.lines.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
         drop(first);
         assert_eq!(registry.send(7, line()), Link::Sent);
         assert!(second.lines.try_recv().is_ok());
         assert_eq!(registry.connected().len(), 1);
         drop(second);
         assert!(registry.is_empty());
+    }
+
+    #[test]
+    fn each_connection_is_greeted_once_and_none_that_is_gone() {
+        let registry = Registry::default();
+        assert!(!registry.greet(7));
+        let first = registry.connect(7, peer(), 1);
+        assert!(registry.greet(7) && !registry.greet(7));
+        let second = registry.connect(7, peer(), 2);
+        drop(first);
+        assert!(registry.greet(7));
+        drop(second);
+        assert!(!registry.greet(7));
     }
 
     #[test]

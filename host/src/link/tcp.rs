@@ -14,11 +14,12 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
     time,
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Connection, Registry};
+use super::Registry;
 use crate::{auth, clock::Clock, config::Config, engine::Engine, store::DeliveryId};
 
 /// How long a connection may take to say who it is (ours).
@@ -26,6 +27,12 @@ pub const HELLO_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a connection may take to read what it is sent (ours).
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a connection that was refused is read on, so that the device reads why and not a reset (ours).
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How long the connections of a stopping gateway have to tell their devices (ours).
+const STOP_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long the listener waits when the process is out of file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -44,26 +51,34 @@ pub struct Host {
 }
 
 impl Host {
-    /// Accepts connections until `stop` says so, at most as many at once as the configuration allows.
+    /// Accepts connections until `stop` says so, at most as many at once as the configuration allows; then tells those
+    /// that are left.
     pub async fn run(self, listener: TcpListener, tls: Option<TlsAcceptor>, mut stop: watch::Receiver<bool>) {
         let room = Arc::new(Semaphore::new(self.config.borrow().limits.connections));
+        let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                () = told(&mut stop) => return,
+                Some(_) = connections.join_next() => continue,
+                () = told(&mut stop) => break,
             };
             match accepted {
-                Ok((stream, peer)) => self.admit(stream, peer, tls.clone(), &room, stop.clone()),
+                Ok((stream, peer)) => self.admit(&mut connections, stream, peer, tls.clone(), &room, stop.clone()),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a device's connection");
                     time::sleep(ACCEPT_AGAIN).await;
                 }
             }
         }
+        drop(listener);
+        let all = async { while connections.join_next().await.is_some() {} };
+        // Those that do not read what they are told are cut off.
+        let _ = time::timeout(STOP_WITHIN, all).await;
     }
 
     fn admit(
         &self,
+        connections: &mut JoinSet<()>,
         stream: TcpStream,
         peer: SocketAddr,
         tls: Option<TlsAcceptor>,
@@ -77,7 +92,7 @@ impl Host {
         // Lines are small and each should go out when it is written.
         let _ = stream.set_nodelay(true);
         let host = self.clone();
-        tokio::spawn(async move {
+        connections.spawn(async move {
             let ended = match tls {
                 None => host.serve(stream, peer, permit, stop).await,
                 Some(acceptor) => match time::timeout(HELLO_WITHIN, acceptor.accept(stream)).await {
@@ -101,7 +116,7 @@ impl Host {
         let (reader, stream) = tokio::io::split(stream);
         let mut lines = Lines { reader, buffer: LineBuffer::new(), chunk: [0; 512], start: 0, end: 0 };
         let mut writer = Writer { stream };
-        let ended = match self.session(&mut lines, &mut writer, peer, stop).await {
+        let ended = match self.session(&mut lines, &mut writer, peer, stop.clone()).await {
             Ok(()) => Ended::Left,
             Err(ended) => ended,
         };
@@ -110,7 +125,10 @@ impl Host {
             // It is over either way.
             let _ = writer.frame(&Frame::Error(problem)).await;
         }
-        let _ = writer.stream.shutdown().await;
+        let _ = time::timeout(WRITE_WITHIN, writer.stream.shutdown()).await;
+        if matches!(ended, Ended::Refused(..)) {
+            lines.linger(stop).await;
+        }
         ended
     }
 
@@ -135,7 +153,7 @@ impl Host {
         let mut beat = time::interval_at(time::Instant::now() + heartbeat, heartbeat);
         let mut heard = time::Instant::now();
         let mut pings = 0;
-        let Connection { lines: outgoing, replaced, .. } = &mut connection;
+        let outgoing = &mut connection.lines;
         loop {
             tokio::select! {
                 line = lines.next() => {
@@ -153,11 +171,11 @@ impl Host {
                 }
                 line = outgoing.recv() => match line {
                     Some(line) => writer.line(&line).await?,
-                    None => return Ok(()),
+                    None => {
+                        let why = "replaced by a newer connection of the same device";
+                        return Err(Ended::Refused(409, why.to_owned()));
+                    }
                 },
-                _ = &mut *replaced => {
-                    return Err(Ended::Refused(409, "replaced by a newer connection of the same device".to_owned()));
-                }
                 _ = beat.tick() => {
                     if heard.elapsed() >= heartbeat * SILENT_HEARTBEATS {
                         return Err(Ended::Refused(408, "silent for 3 heartbeats".to_owned()));
@@ -247,6 +265,16 @@ impl<R: AsyncRead + Unpin> Lines<R> {
                 Some(Ok(())) => return Ok(self.buffer.line()),
                 Some(Err(error)) => return Err(Ended::Refused(413, format!("the line is {}", error.kind()))),
             }
+        }
+    }
+
+    /// Reads on, for nobody, until the device closes: closing with input unread resets the connection, and a reset may
+    /// overtake the error on its way.
+    async fn linger(&mut self, mut stop: watch::Receiver<bool>) {
+        let rest = async { while self.reader.read(&mut self.chunk).await.is_ok_and(|read| read > 0) {} };
+        tokio::select! {
+            _ = time::timeout(LINGER, rest) => {}
+            () = told(&mut stop) => {}
         }
     }
 }
