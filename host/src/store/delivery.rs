@@ -106,15 +106,20 @@ pub struct Attempt {
     pub finished: Millis,
     /// The HTTP status of the answer, if there was one.
     pub status: Option<u16>,
-    /// The outcome in one word: `delivered`, `refused`, `status`, `timeout`, `dns`, … At most [`MAX_CLASS`] bytes.
+    /// The outcome in one word: `delivered`, `sent`, `refused`, `status`, `timeout`, `dns`, … At most [`MAX_CLASS`]
+    /// bytes.
     pub class: String,
     /// The outcome for people, or nothing. At most [`MAX_DETAIL`] bytes.
     pub detail: String,
 }
 
 impl Attempt {
-    /// Is the [`class`](Self::class) of an attempt that succeeded; every other word is an error.
+    /// Is the [`class`](Self::class) of an attempt that succeeded; every other word but [`SENT`](Self::SENT) is an
+    /// error.
     pub const DELIVERED: &str = "delivered";
+
+    /// Is the class of an attempt that went out over a link, whose answer, if one comes, comes by itself.
+    pub const SENT: &str = "sent";
 }
 
 /// Answers [`Store::record`](super::Store::record).
@@ -162,7 +167,7 @@ pub struct DeliverySummary {
     pub created_at: Millis,
     /// When it is tried next; only while pending.
     pub next_at: Option<Millis>,
-    /// What went wrong at the last attempt, as `class: detail`; nothing after one that succeeded.
+    /// What went wrong at the last attempt, as `class: detail`; nothing after one that succeeded or is on its way.
     pub last_error: Option<String>,
 }
 

@@ -24,7 +24,7 @@ macro_rules! summaries {
     ($which:literal) => {
         concat!(
             "SELECT id, lane, state, attempts, created_at, due, (
-                 SELECT CASE WHEN class = 'delivered' THEN NULL
+                 SELECT CASE WHEN class IN ('delivered', 'sent') THEN NULL
                              WHEN detail = '' THEN class
                              ELSE class || ': ' || detail END
                  FROM attempt WHERE attempt.delivery = delivery.seq ORDER BY nth DESC LIMIT 1
@@ -152,7 +152,8 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<DeliverySummary> {
         attempts: row.get(3)?,
         created_at: to_millis(row, 4)?,
         next_at: (state == State::Pending).then_some(due),
-        last_error: row.get(6)?,
+        // An acknowledgement may come after an attempt that failed.
+        last_error: if state == State::Delivered { None } else { row.get(6)? },
     })
 }
 
