@@ -84,6 +84,8 @@ pub(super) struct Lane {
     in_flight: usize,
     paused: bool,
     rate: Option<Rate>,
+    /// The timer that is set for the rate limit.
+    alarm: Option<Instant>,
     /// Where and how it is sent; `None` while the configuration has no such destination.
     pub(super) terms: Option<Arc<Terms>>,
 }
@@ -108,6 +110,7 @@ impl Lane {
             in_flight: 0,
             paused: false,
             rate: None,
+            alarm: None,
             terms: None,
         };
         lane.set_terms(terms);
@@ -116,7 +119,10 @@ impl Lane {
 
     /// Obeys new terms from now on.
     pub(super) fn set_terms(&mut self, terms: Option<Arc<Terms>>) {
-        self.rate = terms.as_ref().and_then(|terms| terms.rate_per_second).map(Rate::new);
+        let per_second = terms.as_ref().and_then(|terms| terms.rate_per_second);
+        // A limit that stays the same remembers what it has let through.
+        let same = self.rate.take().filter(|rate| per_second.is_some_and(|per_second| rate.is_of(per_second)));
+        self.rate = same.or(per_second.map(Rate::new));
         self.terms = terms;
     }
 
@@ -126,7 +132,12 @@ impl Lane {
 
     /// Queues a delivery that is due.
     pub(super) fn queue(&mut self, id: DeliveryId, attempt: u8) {
-        if attempt <= 1 {
+        if self.terms.as_ref().is_some_and(|terms| terms.route.is_none()) {
+            // A device takes its messages in the order they were accepted, and nothing else keeps a queue from it than
+            // a pause: the place is nearly always the last.
+            let place = self.first.partition_point(|queued| *queued < id);
+            self.first.insert(place, id);
+        } else if attempt <= 1 {
             self.first.push_back(id);
         } else {
             self.retries.push_back(id);
@@ -146,6 +157,20 @@ impl Lane {
         Next::Send(id)
     }
 
+    /// Says whether a timer is to be set for `at`: one is enough, however many wait.
+    pub(super) fn arm(&mut self, at: Instant) -> bool {
+        let is_set = self.alarm.is_some_and(|alarm| alarm <= at);
+        if !is_set {
+            self.alarm = Some(at);
+        }
+        !is_set
+    }
+
+    /// Notes that the timer set for `at` has run out.
+    pub(super) fn disarm(&mut self, at: Instant) {
+        self.alarm = self.alarm.filter(|alarm| *alarm != at);
+    }
+
     /// Counts a send that has begun.
     pub(super) fn begin(&mut self, now: Instant) {
         self.in_flight += 1;
@@ -163,8 +188,10 @@ impl Lane {
         self.first.len() + self.retries.len()
     }
 
+    /// Says whether nothing is lost when the lane is forgotten. A rate limit would be: what it has let through counts
+    /// against the next send too. There are only as many as the configuration has.
     pub(super) fn is_idle(&self) -> bool {
-        self.members.is_empty() && self.in_flight == 0 && !self.paused
+        self.members.is_empty() && self.in_flight == 0 && !self.paused && self.rate.is_none()
     }
 
     pub(super) fn status(&self, key: &LaneKey) -> LaneStatus {
@@ -224,7 +251,8 @@ mod tests {
 
     #[test]
     fn first_sends_go_before_retries_and_never_more_than_the_concurrency() {
-        let terms = Arc::new(Terms { concurrency: 2, ..Terms::device() });
+        let route = Route::Uplink { url: "http://acme.example/".parse().unwrap() };
+        let terms = Arc::new(Terms { route: Some(route), concurrency: 2, ..Terms::device() });
         let mut lane = Lane::new(Some(terms));
         let ids: Vec<_> = (1..=3).map(|byte| DeliveryId::from_bytes([byte; 16])).collect();
         let now = Instant::from_millis(0);
@@ -241,5 +269,40 @@ mod tests {
         assert_eq!(lane.next(now), Next::Idle);
         lane.set_paused(Paused::No);
         assert_eq!(lane.next(now), Next::Send(ids[0]));
+    }
+
+    #[test]
+    fn a_device_takes_its_messages_in_order_retries_too() {
+        let mut lane = Lane::new(Some(Arc::new(Terms::device())));
+        let ids: Vec<_> = (1..=3).map(|byte| DeliveryId::from_bytes([byte; 16])).collect();
+        for (id, attempt) in [(ids[1], 1), (ids[0], 2), (ids[2], 1)] {
+            lane.queue(id, attempt);
+        }
+        let now = Instant::from_millis(0);
+        let order = [lane.next(now), lane.next(now), lane.next(now)];
+        assert_eq!(order, [Next::Send(ids[0]), Next::Send(ids[1]), Next::Send(ids[2])]);
+    }
+
+    #[test]
+    fn a_rate_limit_sets_one_timer_and_outlives_an_empty_lane_and_a_reload() {
+        let limited = || Some(Arc::new(Terms { rate_per_second: Some(10), ..Terms::device() }));
+        let mut lane = Lane::new(limited());
+        let now = Instant::from_secs(1);
+        lane.queue(DeliveryId::from_bytes([9; 16]), 1);
+        while let Next::Send(id) = lane.next(now) {
+            lane.begin(now);
+            lane.end();
+            lane.queue(id, 1);
+        }
+        let Next::NotBefore(later) = lane.next(now) else { panic!("the limit holds") };
+        assert_eq!([lane.arm(later), lane.arm(later), lane.arm(later.plus(1))], [true, false, false]);
+        lane.disarm(later);
+        assert!(lane.arm(later));
+
+        lane.set_terms(limited());
+        assert_eq!(lane.next(now), Next::NotBefore(later));
+        assert!(!lane.is_idle());
+        lane.set_terms(None);
+        assert!(lane.is_idle());
     }
 }

@@ -17,6 +17,11 @@ impl Rate {
         Self { spacing_us: 1_000_000 / u64::from(per_second.max(1)), burst_us: 100_000, next_us: 0 }
     }
 
+    /// Says whether this is the limit of `per_second`.
+    pub(super) fn is_of(&self, per_second: u32) -> bool {
+        self.spacing_us == Self::new(per_second).spacing_us
+    }
+
     /// When a send may begin, if that is not now.
     pub(super) fn not_before(&mut self, now: Instant) -> Option<Instant> {
         let now_us = now.as_millis().saturating_mul(1000);

@@ -155,7 +155,12 @@ impl Scheduler {
         {
             let Some(Reverse((at, timer))) = self.timers.pop() else { return };
             match timer {
-                Timer::Lane(key) => self.pump(&key),
+                Timer::Lane(key) => {
+                    if let Some(lane) = self.lanes.get_mut(&key) {
+                        lane.disarm(at);
+                    }
+                    self.pump(&key);
+                }
                 Timer::Delivery(id) => {
                     if let Some(entry) = self.entries.get_mut(&id)
                         && entry.armed == Some(at)
@@ -169,6 +174,10 @@ impl Scheduler {
     }
 
     fn add(&mut self, Entry { id, lane: key, start, message }: Entry) {
+        if let LaneKey::Device(cid) = key {
+            // On a connection whose news is still on its way here, what waits for it goes first.
+            self.wake(cid);
+        }
         let config = &self.parts.config;
         let lane = self.lanes.entry(key.clone()).or_insert_with(|| Lane::new(Terms::of(&key, config)));
         if lane.terms.is_none() && lane.members.is_empty() {
@@ -221,7 +230,12 @@ impl Scheduler {
             let Some(lane) = self.lanes.get_mut(key) else { return };
             match lane.next(now) {
                 Next::Send(id) => self.begin(id, now),
-                Next::NotBefore(at) => return self.timers.push(Reverse((at, Timer::Lane(key.clone())))),
+                Next::NotBefore(at) => {
+                    if lane.arm(at) {
+                        self.timers.push(Reverse((at, Timer::Lane(key.clone()))));
+                    }
+                    return;
+                }
                 Next::Idle => return,
             }
         }
@@ -274,7 +288,7 @@ impl Scheduler {
         let (class, detail) = match link {
             Link::Sent => {
                 delivery.sent(schedule, now);
-                ("sent", "on its way over the link")
+                (Attempt::SENT, "on its way over the link")
             }
             Link::Absent => {
                 delivery.failed(schedule, now);
@@ -318,6 +332,7 @@ impl Scheduler {
         self.announce_attempt(id, &attempt, report.class);
         self.settle(id, report.verdict, attempt, now);
         self.pump(&key);
+        self.sweep(&key);
     }
 
     fn settle(&mut self, id: DeliveryId, verdict: Verdict, attempt: Attempt, now: Instant) {
@@ -336,7 +351,9 @@ impl Scheduler {
             return;
         };
         let schedule = terms.schedule(None);
-        entry.delivery.answered(&schedule, now, verdict);
+        // The courier has kept the time: an answer it took is in time, also when the store was slow to give the body.
+        let at = if verdict == Verdict::TryAgain { now } else { Instant::from_millis(attempt.started) };
+        entry.delivery.answered(&schedule, at, verdict);
         match entry.delivery.outcome() {
             Some(outcome) => self.finish(id, outcome, Some(attempt)),
             None => {
@@ -358,8 +375,12 @@ impl Scheduler {
         }
     }
 
-    /// A device has connected: everything it may still be sent goes out at once, oldest first.
+    /// A device has connected: everything it may still be sent goes out at once, oldest first. A connection counts
+    /// once, and not at all when it is gone already: that would use up a send.
     fn wake(&mut self, cid: u32) {
+        if !self.parts.registry.greet(cid) {
+            return;
+        }
         let now = self.parts.clock.now();
         let Some(lane) = self.lanes.get(&LaneKey::Device(cid)) else { return };
         let Some(terms) = lane.terms.clone() else { return };
@@ -389,6 +410,7 @@ impl Scheduler {
                 self.advance(id);
             }
             self.pump(&key);
+            self.sweep(&key);
         }
     }
 
