@@ -26,8 +26,12 @@ use crate::{
     store::{self, Store},
 };
 
-/// How long a stopping gateway waits for the sends under way: longer than any protocol waits for an answer (ours).
+/// How long a stopping gateway takes at the most (ours): requests first, then the sends under way, which have what is
+/// left, as long as any protocol waits for an answer.
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the requests under way have to end when the gateway stops (ours).
+const REQUESTS_WITHIN: Duration = Duration::from_secs(5);
 
 /// A gateway that runs.
 pub struct Gateway {
@@ -191,6 +195,7 @@ pub fn limits(config: &Config) -> Limits {
             bytes: limits.body_bytes,
             timeout: Duration::from_millis(u64::from(limits.body_timeout_ms)),
         },
+        drain_timeout: REQUESTS_WITHIN,
         ..Limits::default()
     }
 }
