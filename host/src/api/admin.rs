@@ -13,9 +13,10 @@ use axum::{
 };
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use pushgate_core::{
-    Error,
+    Error, ErrorKind, Field,
+    json::Raw,
     tencent::{self, MAX_EVENTS},
-    uplink::{self, MAX_BATCH_ITEMS, MsgType},
+    uplink::{self, Item, MAX_BATCH_ITEMS, Message, MsgType, Report, Summary},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -114,24 +115,67 @@ async fn submit_tencent(
 ///
 /// What may not be sent, with its member.
 pub fn uplink_batches(body: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
-    let summary = uplink::read(body, |_| {})?;
-    let batches = summary.items.div_ceil(MAX_BATCH_ITEMS).max(1);
-    (0..batches).map(|batch| one_uplink_batch(body, summary.msg_type, batch)).collect()
+    // Read twice, since `MsgType` may stand after the items; what is held at a time is one request's items.
+    let Summary { msg_type, items } = uplink::read(body, |_| {})?;
+    if items == 0 {
+        return Ok(vec![uplink_batch(msg_type, 0, &[])?]);
+    }
+    let (mut batches, mut failed) = (Vec::new(), None);
+    let (mut batch, mut index) = (Vec::new(), 0);
+    uplink::read(body, |item| {
+        batch.push(Sendable::from(item));
+        index += 1;
+        if failed.is_none() && (index % MAX_BATCH_ITEMS == 0 || index == items) {
+            match uplink_batch(msg_type, index - u32::try_from(batch.len()).unwrap_or(index), &batch) {
+                Ok(written) => batches.push(written),
+                Err(error) => failed = Some(error),
+            }
+            batch.clear();
+        }
+    })?;
+    failed.map_or(Ok(batches), Err)
 }
 
-fn one_uplink_batch(body: &[u8], msg_type: MsgType, batch: u32) -> Result<Vec<u8>, Error> {
+/// Writes one request; `first` is the place of its first item in the submission, which errors name.
+fn uplink_batch(msg_type: MsgType, first: u32, items: &[Sendable<'_>]) -> Result<Vec<u8>, Error> {
     pushgate_core::json::to_vec(|buf| {
         let mut writer = uplink::BatchWriter::new(buf, msg_type);
-        let (mut index, mut written) = (0, Ok(()));
-        uplink::read(body, |item| {
-            if index / MAX_BATCH_ITEMS == batch && written.is_ok() {
-                written = writer.push(item);
-            }
-            index += 1;
-        })?;
-        written?;
+        for (index, item) in (first..).zip(items) {
+            writer.push(item.as_item()).map_err(|error| {
+                let (item, name) = (Field::top("Data").element(index), error.field().name());
+                let field = if name == "Data" { item } else { item.member(name) };
+                Error::new(error.kind(), field, error.offset())
+            })?;
+        }
         writer.finish()
     })
+}
+
+/// An item on its way from the submission into a request.
+enum Sendable<'a> {
+    Message(Message<'a>),
+    Report(Report<'a>),
+    Unsupported(Raw<'a>),
+}
+
+impl<'a> From<Item<'_, 'a>> for Sendable<'a> {
+    fn from(item: Item<'_, 'a>) -> Self {
+        match item {
+            Item::Message(message) => Self::Message(*message),
+            Item::Report(report) => Self::Report(*report),
+            Item::Unsupported(raw) => Self::Unsupported(raw),
+        }
+    }
+}
+
+impl<'a> Sendable<'a> {
+    fn as_item(&self) -> Item<'_, 'a> {
+        match self {
+            Self::Message(message) => Item::Message(message),
+            Self::Report(report) => Item::Report(report),
+            Self::Unsupported(raw) => Item::Unsupported(*raw),
+        }
+    }
 }
 
 /// The request that a Tencent body makes, as it is sent.
@@ -365,7 +409,11 @@ impl IntoResponse for Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        let message = format!("{} (byte {})", error.kind(), error.offset());
+        let message = match error.kind() {
+            // Found while writing: its byte is none of the submission's.
+            ErrorKind::NotSendable(_) | ErrorKind::TooFew { .. } => error.kind().to_string(),
+            _ => format!("{} (byte {})", error.kind(), error.offset()),
+        };
         Self::new(StatusCode::BAD_REQUEST, error.field().to_string(), message)
     }
 }
