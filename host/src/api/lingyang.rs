@@ -36,9 +36,19 @@ use crate::{
 /// The device API's routes.
 pub fn router(shared: Shared) -> Router {
     Router::new()
-        .route("/v2/message/client/push", post(client_push))
-        .route("/v2/message/server/push", post(server_push))
+        .route("/v2/message/client/push", post(client_push).fallback(no_such_method))
+        .route("/v2/message/server/push", post(server_push).fallback(no_such_method))
         .with_state(shared)
+}
+
+/// "Every response carries `X-Request-ID`" (the Lingyang page), this one too.
+async fn no_such_method() -> Response {
+    let problem = Problem {
+        status: StatusCode::METHOD_NOT_ALLOWED,
+        field: None,
+        message: "a push is a POST; see the Allow header".to_owned(),
+    };
+    RequestId::new().answer(Err(problem))
 }
 
 async fn client_push(
