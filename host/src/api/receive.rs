@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use axum::{
     Router,
-    extract::{ConnectInfo, Path, RawQuery, State},
+    extract::{ConnectInfo, Path, RawQuery, State, rejection::PathRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
@@ -39,11 +39,16 @@ pub fn router(shared: Shared) -> Router {
 
 async fn receive_uplink(
     State(shared): State<Shared>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     body: UnreadBody,
 ) -> Response {
-    uplink_answer(&take_uplink(&shared, &name, peer, body).await)
+    uplink_answer(&take_uplink(&shared, &called(name), peer, body).await)
+}
+
+/// The name a request calls. One that is no text is nobody's, like the empty one, and refused in the same words.
+fn called(name: Result<Path<String>, PathRejection>) -> String {
+    name.map_or_else(|_| String::new(), |Path(name)| name)
 }
 
 async fn take_uplink(shared: &Shared, name: &str, peer: SocketAddr, body: UnreadBody) -> Result<(), Refused> {
@@ -80,10 +85,11 @@ async fn take_uplink(shared: &Shared, name: &str, peer: SocketAddr, body: Unread
 
 async fn receive_tencent(
     State(shared): State<Shared>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     body: UnreadBody,
 ) -> Response {
+    let name = called(name);
     let failure = shared.config().tencent.receivers.named(&name).map_or(FailureStatus::default(), |r| r.failure_status);
     tencent_answer(&take_tencent(&shared, &name, query.as_deref().unwrap_or_default(), body).await, failure)
 }
