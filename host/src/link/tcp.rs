@@ -87,6 +87,9 @@ impl Host {
     ) {
         let Ok(permit) = Arc::clone(room).try_acquire_owned() else {
             tracing::warn!(%peer, "refused a device: as many as limits.connections allows are connected");
+            if tls.is_none() {
+                turn_away(stream);
+            }
             return;
         };
         // Lines are small and each should go out when it is written.
@@ -201,6 +204,18 @@ impl Host {
         auth::device(&config.lingyang, token, self.clock.unix_secs())
             .map(|device| device.cid)
             .map_err(|error| Ended::Refused(401, format!("hello.token: {error}")))
+    }
+}
+
+/// Tells a device that there is no room, as far as that costs nothing: without waiting.
+fn turn_away(stream: TcpStream) {
+    let message = Text::from("as many devices as limits.connections allows are connected; try again later");
+    let mut line = [0; MAX_LINE_LEN];
+    if let (Ok(mut stream), Ok(line)) =
+        (stream.into_std(), Frame::Error(Problem { code: 503, message }).write(&mut line))
+    {
+        // A new connection's buffer takes a line.
+        let _ = io::Write::write(&mut stream, line);
     }
 }
 
