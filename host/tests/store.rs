@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pushgate::store::{
-    Accept, Accepted, Attempt, Counts, DeliveriesWhen, DeliveryFilter, DeliveryId, ErrorKind, Idempotency, InboxFilter,
-    MAX_DETAIL, NewDelivery, NewItem, Progress, Pruned, Recorded, Removed, Replayed, Retention, State, Store,
-    StoreError, open,
+    Accept, Accepted, Attempt, Counts, DeliveriesWhen, DeliveryFilter, DeliveryId, ErrorKind, Idempotency, InboxEnd,
+    InboxFilter, MAX_DETAIL, NewDelivery, NewItem, Progress, Pruned, Recorded, Removed, Replayed, Retention, State,
+    Store, StoreError, open,
 };
 
 /// A store in a directory that goes away with it.
@@ -369,7 +369,13 @@ async fn the_inbox_is_read_by_cursor() {
     store.accept(items(batch)).await.unwrap();
 
     let read = async |after, limit, kind: Option<&str>, receiver: Option<&str>| {
-        let filter = InboxFilter { after, limit, kind: kind.map(Into::into), receiver: receiver.map(Into::into) };
+        let filter = InboxFilter {
+            after,
+            limit,
+            kind: kind.map(Into::into),
+            receiver: receiver.map(Into::into),
+            ..InboxFilter::default()
+        };
         let page = store.inbox(filter).await.unwrap();
         (page.items.into_iter().map(|item| item.item).collect::<String>(), page.next)
     };
@@ -379,6 +385,23 @@ async fn the_inbox_is_read_by_cursor() {
     assert_eq!(read(0, 9, Some("report"), None).await, (r#"{"n":1}{"n":4}"#.into(), 5));
     assert_eq!(read(0, 9, None, Some("other")).await, (r#"{"n":4}"#.into(), 5));
     assert_eq!(read(0, 9, Some("report"), Some("ucloud")).await, (r#"{"n":1}"#.into(), 2));
+
+    let newest = async |after, limit, kind: Option<&str>, receiver: Option<&str>| {
+        let filter = InboxFilter {
+            after,
+            limit,
+            kind: kind.map(Into::into),
+            receiver: receiver.map(Into::into),
+            end: InboxEnd::Newest,
+        };
+        let page = store.inbox(filter).await.unwrap();
+        (page.items.into_iter().map(|item| item.item).collect::<String>(), page.next)
+    };
+    assert_eq!(newest(0, 2, None, None).await, (r#"{"n":4}{"n":5}"#.into(), 6), "in the order of arrival");
+    assert_eq!(newest(5, 2, None, None).await, (r#"{"n":5}"#.into(), 6), "nothing that the cursor has seen");
+    assert_eq!(newest(0, 1, Some("report"), None).await, (r#"{"n":4}"#.into(), 5));
+    assert_eq!(newest(0, 9, None, Some("other")).await, (r#"{"n":4}"#.into(), 5));
+    assert_eq!(newest(0, 9, Some("message"), Some("other")).await, (String::new(), 0));
 
     // A cursor is never used again, so that a reader misses nothing after everything was pruned.
     let everything =

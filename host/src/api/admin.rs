@@ -30,7 +30,7 @@ use crate::{
     config::{Admin, Secret},
     engine::{LaneKey, Paused},
     store::{
-        Accepted, DeliveryFilter, DeliveryId, DeliverySummary, Idempotency, InboxFilter, Removed, Replayed,
+        Accepted, DeliveryFilter, DeliveryId, DeliverySummary, Idempotency, InboxEnd, InboxFilter, Removed, Replayed,
         State as DeliveryState, StoreError,
     },
 };
@@ -316,6 +316,8 @@ async fn replay_delivery(State(shared): State<Shared>, Path(id): Path<String>) -
 struct InboxQuery {
     after: Option<u64>,
     limit: Option<usize>,
+    /// Takes the place of `limit`: this many from the end.
+    last: Option<usize>,
     kind: Option<String>,
     receiver: Option<String>,
 }
@@ -325,9 +327,18 @@ async fn list_inbox(
     query: Result<Query<InboxQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Refusal> {
     let Query(query) = query.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "query", error.body_text()))?;
+    let (limit, end) = match (query.limit, query.last) {
+        (limit, None) => (limit.unwrap_or(PAGE), InboxEnd::Oldest),
+        (None, Some(last)) => (last, InboxEnd::Newest),
+        (Some(_), Some(_)) => {
+            let message = "goes without limit: it is itself the number of items";
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, "last", message));
+        }
+    };
     let filter = InboxFilter {
         after: query.after.unwrap_or(0),
-        limit: query.limit.unwrap_or(PAGE),
+        limit,
+        end,
         kind: query.kind.filter(|kind| !kind.is_empty()),
         receiver: query.receiver.filter(|receiver| !receiver.is_empty()),
     };

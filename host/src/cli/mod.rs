@@ -2,16 +2,22 @@
 //!
 //! Results go to stdout and everything else to stderr; exit 0 = done, 1 = the operation failed, 2 = wrong usage.
 
+mod admin;
 mod check;
 mod config;
+mod deliveries;
 mod demo;
 mod device;
+mod devices;
+mod inbox;
 mod input;
 mod output;
 mod push;
 mod receive;
 mod serve;
+mod status;
 mod stop;
+mod table;
 mod token;
 
 use crate::telemetry;
@@ -99,6 +105,10 @@ enum Command {
     Receive(receive::Args),
     Check(check::Args),
     Token(token::Args),
+    Deliveries(deliveries::Args),
+    Inbox(inbox::Args),
+    Devices(devices::Args),
+    Status(status::Args),
     Config(config::Args),
 }
 
@@ -142,6 +152,10 @@ impl Cli {
             Command::Receive(args) => receive::run(args, out).await,
             Command::Check(args) => check::run(args, out).await,
             Command::Token(args) => token::run(args, out).await,
+            Command::Deliveries(args) => deliveries::run(args, out).await,
+            Command::Inbox(args) => inbox::run(args, out).await,
+            Command::Devices(args) => devices::run(args, out).await,
+            Command::Status(args) => status::run(args, out).await,
             Command::Config(args) => config::run(args, out).await,
         };
         match outcome {

@@ -17,6 +17,18 @@ pub struct InboxFilter {
     pub kind: Option<String>,
     /// Only items of this receiver.
     pub receiver: Option<String>,
+    /// Which of those a page takes when there are more than its limit.
+    pub end: InboxEnd,
+}
+
+/// Names an end of the inbox. A page is in the order of arrival whichever end it is taken from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InboxEnd {
+    /// What came first: reading on from a cursor.
+    #[default]
+    Oldest,
+    /// What came last: beginning with the present.
+    Newest,
 }
 
 /// Is an item of the inbox; serialises to the admin API's entry, the item itself embedded as it was stored.

@@ -30,7 +30,7 @@ pub use delivery::{
 };
 pub use error::{ErrorKind, StoreError};
 pub use id::{BadDeliveryId, DeliveryId};
-pub use inbox::{InboxFilter, InboxItem, InboxPage};
+pub use inbox::{InboxEnd, InboxFilter, InboxItem, InboxPage};
 pub use intake::{
     Accept, Accepted, DeliveriesWhen, Idempotency, MAX_IDEMPOTENCY_KEY, MAX_LANE, MAX_META, MAX_NAME, NewDelivery,
     NewItem,
@@ -84,7 +84,7 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes a delivery, pending or finished, with its attempts, and its body if no other delivery sends it.
     fn remove(&self, id: DeliveryId) -> Answer<Removed>;
 
-    /// Reads the inbox, oldest first.
+    /// Reads the inbox, in the order of arrival.
     fn inbox(&self, filter: InboxFilter) -> Answer<InboxPage>;
 
     /// Deletes some of what is too old or too much; see [`Retention`].

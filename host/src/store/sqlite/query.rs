@@ -5,8 +5,8 @@ use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params};
 
 use crate::store::{
-    Attempt, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, DeliverySummary, InboxFilter, InboxItem,
-    InboxPage, MAX_PAGE, Millis, Pending, State,
+    Attempt, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, DeliverySummary, InboxEnd, InboxFilter,
+    InboxItem, InboxPage, MAX_PAGE, Millis, Pending, State,
 };
 
 const PENDING: &str = "
@@ -42,18 +42,26 @@ const BY_LANE: &str =
 
 macro_rules! items {
     ($which:literal) => {
+        [items!($which, "ASC"), items!($which, "DESC")]
+    };
+    ($which:literal, $order:literal) => {
         concat!(
             "SELECT cursor, receiver, kind, received_at, item FROM inbox WHERE cursor > :after ",
             $which,
-            " ORDER BY cursor LIMIT :limit"
+            " ORDER BY cursor ",
+            $order,
+            " LIMIT :limit"
         )
     };
 }
 
-const INBOX: &str = items!("");
-const INBOX_OF_KIND: &str = items!("AND kind = :kind");
-const INBOX_OF_RECEIVER: &str = items!("AND receiver = :receiver");
-const INBOX_OF_BOTH: &str = items!("AND kind = :kind AND receiver = :receiver");
+/// Each from either end: [`InboxEnd::Oldest`], [`InboxEnd::Newest`].
+type FromEither = [&'static str; 2];
+
+const INBOX: FromEither = items!("");
+const INBOX_OF_KIND: FromEither = items!("AND kind = :kind");
+const INBOX_OF_RECEIVER: FromEither = items!("AND receiver = :receiver");
+const INBOX_OF_BOTH: FromEither = items!("AND kind = :kind AND receiver = :receiver");
 
 /// Does [`Store::pending`](crate::store::Store::pending).
 pub(super) fn pending(
@@ -159,26 +167,34 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<DeliverySummary> {
 
 /// Does [`Store::inbox`](crate::store::Store::inbox).
 pub(super) fn inbox(connection: &Connection, filter: &InboxFilter) -> rusqlite::Result<InboxPage> {
-    let InboxFilter { after, limit, kind, receiver } = filter;
+    let InboxFilter { after, limit, kind, receiver, end } = filter;
+    let from_end = |[oldest, newest]: FromEither| match end {
+        InboxEnd::Oldest => oldest,
+        InboxEnd::Newest => newest,
+    };
     let (from, limit) = (from_millis(*after), stored(page(*limit)));
-    let items = match (kind, receiver) {
-        (None, None) => rows(connection, INBOX, named_params! { ":after": from, ":limit": limit }, item)?,
+    let mut items = match (kind, receiver) {
+        (None, None) => rows(connection, from_end(INBOX), named_params! { ":after": from, ":limit": limit }, item)?,
         (Some(kind), None) => {
-            rows(connection, INBOX_OF_KIND, named_params! { ":after": from, ":limit": limit, ":kind": kind }, item)?
+            let params = named_params! { ":after": from, ":limit": limit, ":kind": kind };
+            rows(connection, from_end(INBOX_OF_KIND), params, item)?
         }
         (None, Some(receiver)) => rows(
             connection,
-            INBOX_OF_RECEIVER,
+            from_end(INBOX_OF_RECEIVER),
             named_params! { ":after": from, ":limit": limit, ":receiver": receiver },
             item,
         )?,
         (Some(kind), Some(receiver)) => rows(
             connection,
-            INBOX_OF_BOTH,
+            from_end(INBOX_OF_BOTH),
             named_params! { ":after": from, ":limit": limit, ":kind": kind, ":receiver": receiver },
             item,
         )?,
     };
+    if *end == InboxEnd::Newest {
+        items.reverse();
+    }
     let next = items.last().map_or(*after, |item| item.cursor);
     Ok(InboxPage { items, next })
 }
@@ -250,9 +266,12 @@ mod tests {
             (ONE, "SEARCH delivery USING INDEX sqlite_autoindex_delivery_1 (id=?)"),
             (BODY, "SEARCH delivery USING INDEX sqlite_autoindex_delivery_1 (id=?)"),
             (ATTEMPTS, "SEARCH attempt USING PRIMARY KEY (delivery=?)"),
-            (INBOX, "SEARCH inbox USING INTEGER PRIMARY KEY (rowid>?)"),
-            (INBOX_OF_KIND, "SEARCH inbox USING INDEX inbox_kind (kind=? AND rowid>?)"),
-            (INBOX_OF_RECEIVER, "SEARCH inbox USING INDEX inbox_receiver (receiver=? AND rowid>?)"),
+            (INBOX[0], "SEARCH inbox USING INTEGER PRIMARY KEY (rowid>?)"),
+            (INBOX[1], "SEARCH inbox USING INTEGER PRIMARY KEY (rowid>?)"),
+            (INBOX_OF_KIND[0], "SEARCH inbox USING INDEX inbox_kind (kind=? AND rowid>?)"),
+            (INBOX_OF_KIND[1], "SEARCH inbox USING INDEX inbox_kind (kind=? AND rowid>?)"),
+            (INBOX_OF_RECEIVER[0], "SEARCH inbox USING INDEX inbox_receiver (receiver=? AND rowid>?)"),
+            (INBOX_OF_RECEIVER[1], "SEARCH inbox USING INDEX inbox_receiver (receiver=? AND rowid>?)"),
         ] {
             let plan = plan(&connection, sql);
             assert_eq!(plan.first().map(String::as_str), Some(walk), "{sql}");
@@ -260,7 +279,7 @@ mod tests {
                 assert!(!step.contains("TEMP B-TREE") && !step.contains("SCAN"), "{step} in {sql}");
             }
         }
-        for step in plan(&connection, INBOX_OF_BOTH) {
+        for step in INBOX_OF_BOTH.into_iter().flat_map(|sql| plan(&connection, sql)) {
             assert!(step.contains("rowid>?"), "{step}");
         }
     }

@@ -1,0 +1,523 @@
+//! `pushgate deliveries`, `inbox`, `devices` and `status` against a gateway that runs as a process of its own.
+
+mod binary;
+
+use axum::{Router, routing::get};
+use binary::{BOUND, Finished, Running, pushgate, run};
+use pushgate::api::{
+    server::{Limits, Server},
+    tls,
+};
+use serde_json::Value;
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    thread,
+    time::Instant,
+};
+
+const KEY: &str = "d57559a82027b7d846318a0c1596d645";
+const UNKNOWN: &str = "018fabcd0000700080000000000000ff";
+
+/// A gateway with its store in a folder that lives as long as the test.
+struct Gateway {
+    serve: Running,
+    public: String,
+    admin: String,
+    link: String,
+}
+
+impl Gateway {
+    /// Starts on `folder`'s `pushgate.toml` and store, its admin listener at `admin`.
+    fn start(folder: &Path, admin: &str) -> Self {
+        let config = folder.join("pushgate.toml");
+        let store = format!("sqlite:{}", folder.join("pushgate.db").display());
+        let mut serve = Running::start(pushgate(&[
+            "serve",
+            "--config",
+            config.to_str().unwrap(),
+            "--store",
+            &store,
+            "--public",
+            "127.0.0.1:0",
+            "--link",
+            "127.0.0.1:0",
+            "--admin",
+            admin,
+        ]));
+        let mut address = |name: &str| loop {
+            let line = serve.stderr_line();
+            if let Some(rest) = line.strip_prefix(name) {
+                let address = rest.split_whitespace().next().unwrap();
+                break address.strip_prefix("http://").unwrap_or(address).to_owned();
+            }
+        };
+        let (public, admin, link) = (address("public"), address("admin"), address("link"));
+        Self { serve, public, admin, link }
+    }
+
+    /// Runs a command against it to its end.
+    fn run(&self, args: &[&str]) -> Finished {
+        let url = format!("http://{}", self.admin);
+        run(&[args, &["--admin", &url]].concat())
+    }
+
+    /// The lines of a command that must go well, as JSON.
+    fn json(&self, args: &[&str]) -> Vec<Value> {
+        let finished = self.run(&[args, &["--json"]].concat());
+        assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{args:?}");
+        finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Submits a batch of one reply, and returns the delivery's id.
+    fn submit(&self, destination: &str) -> String {
+        let (status, body) = post(&self.admin, &format!("/api/uplink/{destination}"), &[], &batch(&["OK"]));
+        assert_eq!(status, 202, "{body}");
+        let answer: Value = serde_json::from_str(&body).unwrap();
+        answer["ids"][0].as_str().unwrap().to_owned()
+    }
+
+    /// Receives a batch of replies.
+    fn receive(&self, replies: &[&str]) {
+        let answer = post(&self.public, "/receive/uplink/ucloud", &[], &batch(replies));
+        assert_eq!(answer.0, 200, "{}", answer.1);
+    }
+
+    /// Pushes the two bytes FF 00 to devices that are not connected, once.
+    fn push(&self, cids: &[u32]) {
+        let body = format!(r#"{{"proxy":0,"payload":{{"msg":"/wA=","flag":3,"clients":{cids:?}}}}}"#);
+        let (status, body) =
+            post(&self.public, "/v2/message/server/push", &[("X-APP-ID", "Test"), ("X-APP-Key", KEY)], &body);
+        assert!(status == 200 && body.contains("request_id"), "{status} {body}");
+    }
+
+    /// Waits until `args` lists exactly `count` deliveries.
+    fn wait_for(&self, args: &[&str], count: usize) -> Vec<Value> {
+        let start = Instant::now();
+        loop {
+            let found = self.json(args);
+            if found.len() == count {
+                return found;
+            }
+            assert!(start.elapsed() < BOUND, "{args:?}: {} of {count}", found.len());
+        }
+    }
+}
+
+fn batch(replies: &[&str]) -> String {
+    let items: Vec<_> = replies
+        .iter()
+        .map(|reply| format!(r#"{{"Phone":"185","ReplyContent":"{reply}","ReplyTime":1563867000}}"#))
+        .collect();
+    format!(r#"{{"MsgType":0,"Data":[{}]}}"#, items.join(","))
+}
+
+/// A folder with this configuration.
+fn folder(config: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("pushgate.toml"), config).unwrap();
+    folder
+}
+
+const INBOX: &str = "[[uplink.receivers]]\nname = 'ucloud'\n";
+
+/// Posts over a connection of its own.
+fn post(address: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(BOUND)).unwrap();
+    let mut head =
+        format!("POST {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    stream.write_all(format!("{head}\r\n{body}").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// Answers one request after the other with these statuses and bodies, and returns its address.
+fn answering(answers: Vec<(u16, &'static str)>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for (status, body) in answers {
+            let (stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream);
+            let mut length = 0;
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                if line.trim_end().is_empty() {
+                    break;
+                }
+            }
+            reader.read_exact(&mut vec![0; length]).unwrap();
+            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            reader.get_mut().write_all(format!("{head}{body}").as_bytes()).unwrap();
+        }
+    });
+    address
+}
+
+fn destination(name: &str, address: &str, more: &str) -> String {
+    format!("[[uplink.destinations]]\nname = '{name}'\nurl = 'http://{address}/'\n{more}\n")
+}
+
+const PRIVATE: &str = "[network]\nallow_private = true\n";
+
+#[test]
+fn a_dead_delivery_is_listed_shown_and_replayed() {
+    let receiver =
+        answering(vec![(200, r#"{"code":7,"message":"no\u001b[2J"}"#), (200, r#"{"code":0,"message":"ok"}"#)]);
+    let folder = folder(&format!("{PRIVATE}{}", destination("acme", &receiver, "retries = 0")));
+    let gateway = Gateway::start(folder.path(), "127.0.0.1:0");
+    let none = gateway.run(&["deliveries", "list"]);
+    assert_eq!((none.code, none.stdout.as_str(), none.stderr.as_str()), (Some(0), "", "no delivery is like this\n"));
+    let id = gateway.submit("acme");
+    let dead = ["deliveries", "list", "--state", "dead", "--lane", "uplink:acme"];
+    let listed = gateway.wait_for(&dead, 1);
+    assert_eq!((&listed[0]["id"], &listed[0]["attempts"]), (&id.as_str().into(), &1.into()));
+
+    let listed = gateway.run(&["deliveries", "list"]);
+    let lines: Vec<_> = listed.stdout.lines().collect();
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(words(lines[0]), ["ID", "LANE", "STATE", "ATTEMPTS", "CREATED", "NEXT", "LAST", "ERROR"]);
+    let row = words(lines[1]);
+    assert_eq!(row[..4], [&id, "uplink:acme", "dead", "1"]);
+    assert!(row[4].starts_with("20") && row[4].ends_with('Z') && row[4].len() == 20, "{row:?}");
+    assert_eq!((row[5].as_str(), row[6].as_str(), lines.len()), ("-", "code:", 2));
+    for heading in ["LANE", "STATE", "LAST ERROR"] {
+        let column = lines[0].find(heading).unwrap();
+        assert!(!lines[1][column..].starts_with(' ') && lines[1][..column].ends_with(' '), "{listed:?}");
+    }
+    let coloured = gateway.run(&["deliveries", "list", "--color", "always"]).stdout;
+    assert!(coloured.contains("\u{1b}[1m\u{1b}[31mdead"), "{coloured:?}");
+
+    let shown = gateway.run(&["deliveries", "show", &id]);
+    assert_eq!((shown.code, shown.stderr.as_str()), (Some(0), ""));
+    assert!(shown.stdout.contains("\nstate     dead\n") && shown.stdout.contains("\nfinished  20"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("\n  1  +0.000 s  +0."), "{}", shown.stdout);
+    assert!(shown.stdout.ends_with(&format!("\nbody      {}\n", batch(&["OK"]))), "{}", shown.stdout);
+    assert!(shown.stdout.contains("200   code   code 7: no"), "{}", shown.stdout);
+    assert!(!shown.stdout.contains('\u{1b}'), "a destination does not speak to the terminal");
+
+    let replayed = gateway.run(&["deliveries", "replay", &id]);
+    assert_eq!((replayed.code, replayed.stdout), (Some(0), format!("{id}  pending again\n")));
+    gateway.wait_for(&["deliveries", "list", "--state", "delivered"], 1);
+    let shown = &gateway.json(&["deliveries", "show", &id])[0];
+    assert_eq!((&shown["state"], &shown["body"]), (&"delivered".into(), &batch(&["OK"]).into()));
+    let attempts = shown["attempts"].as_array().unwrap();
+    let numbers: Vec<_> = attempts.iter().map(|attempt| (&attempt["number"], &attempt["status"])).collect();
+    assert_eq!(numbers, [(&1.into(), &200.into()), (&1.into(), &200.into())]);
+    let shown = gateway.run(&["deliveries", "show", &id]).stdout;
+    assert!(shown.contains("\nreplayed  from 20"), "{shown}");
+}
+
+#[test]
+fn several_ids_are_done_one_by_one_whatever_becomes_of_the_first() {
+    let folder = folder(&format!("[[lingyang.apps]]\nid = 'Test'\nkeys = ['{KEY}']\ncids = [[5003000, 5003999]]\n"));
+    let gateway = Gateway::start(folder.path(), "127.0.0.1:0");
+    gateway.push(&[5_003_062, 5_003_063]);
+    let dropped = gateway.wait_for(&["deliveries", "list", "--state", "dropped"], 2);
+    let [first, second] = [&dropped[1], &dropped[0]].map(|delivery| delivery["id"].as_str().unwrap());
+
+    // The body of a device's message is no text here.
+    let shown = gateway.run(&["deliveries", "show", first]).stdout;
+    assert!(shown.contains("\nlane      device:5003062\n") && shown.ends_with("\nbody      base64:/wA=\n"), "{shown}");
+    assert_eq!(gateway.json(&["deliveries", "show", first])[0]["body_base64"], "/wA=");
+
+    let replayed = gateway.run(&["deliveries", "replay", UNKNOWN, first]);
+    assert_eq!((replayed.code, replayed.stdout), (Some(1), format!("{first}  pending again\n")));
+    assert_eq!(replayed.stderr, format!("error: {UNKNOWN}: id: no delivery has this id\n"));
+
+    let removed = gateway.run(&["deliveries", "drop", UNKNOWN, second, "--json"]);
+    assert_eq!(removed.code, Some(1));
+    assert_eq!(
+        removed.stdout,
+        format!(
+            "{{\"id\":\"{UNKNOWN}\",\"ok\":false,\"message\":\"id: no delivery has this id\"}}\n\
+             {{\"id\":\"{second}\",\"ok\":true}}\n"
+        )
+    );
+    assert_eq!(removed.stderr, format!("error: {UNKNOWN}: id: no delivery has this id\n"));
+    let gone = gateway.run(&["deliveries", "show", second]);
+    assert_eq!((gone.code, gone.stdout.as_str()), (Some(1), ""));
+    assert_eq!(gone.stderr, "error: id: no delivery has this id\n");
+}
+
+#[test]
+fn a_pending_delivery_that_is_dropped_is_not_sent_any_more() {
+    // The first send is refused; the second would be a day later.
+    let receiver = answering(vec![(503, "")]);
+    let folder = folder(&format!("{PRIVATE}{}", destination("slow", &receiver, "retry_every_ms = 86400000")));
+    let gateway = Gateway::start(folder.path(), "127.0.0.1:0");
+    let id = gateway.submit("slow");
+    let start = Instant::now();
+    while gateway.json(&["deliveries", "list", "--state", "pending"])[0]["attempts"] != 1 {
+        assert!(start.elapsed() < BOUND, "never tried");
+    }
+    let refused = gateway.run(&["deliveries", "replay", &id]);
+    let words = format!("error: {id}: state: the delivery is pending; only a dead or dropped one can be replayed\n");
+    assert_eq!((refused.code, refused.stderr), (Some(1), words));
+
+    let status = gateway.run(&["status"]);
+    assert_eq!((status.code, status.stderr.as_str()), (Some(0), ""));
+    let (counts, lanes) = status.stdout.split_once("\n\n").unwrap();
+    assert!(counts.contains("\npending    1\n") && counts.ends_with("\ninbox      0\ndevices    0"), "{counts}");
+    let lanes: Vec<_> = lanes.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
+    assert_eq!(lanes[0], ["LANE", "PENDING", "DUE", "IN", "FLIGHT", "STATE", "DESTINATION"]);
+    assert_eq!(lanes[1], ["uplink:slow", "1", "0", "0", "open", &format!("http://{receiver}/")]);
+
+    let removed = gateway.run(&["deliveries", "drop", &id]);
+    assert_eq!((removed.code, removed.stdout), (Some(0), format!("{id}  deleted\n")));
+    let status = gateway.json(&["status"]);
+    assert_eq!(status.len(), 1);
+    assert_eq!(status[0]["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!((&status[0]["deliveries"]["pending"], &status[0]["lanes"]), (&0.into(), &Value::Array(Vec::new())));
+}
+
+#[test]
+fn a_list_is_as_long_as_asked_for_and_longer_than_a_page() {
+    let folder = folder(&format!("[[lingyang.apps]]\nid = 'Test'\nkeys = ['{KEY}']\ncids = [[5003000, 5003999]]\n"));
+    let gateway = Gateway::start(folder.path(), "127.0.0.1:0");
+    for cids in [5_003_000..5_003_100, 5_003_100..5_003_200, 5_003_200..5_003_250] {
+        gateway.push(&cids.collect::<Vec<_>>());
+    }
+    let all = gateway.wait_for(&["deliveries", "list", "--state", "dropped", "--limit", "0"], 250);
+    let lanes: Vec<_> = all.iter().map(|delivery| delivery["lane"].as_str().unwrap()).collect();
+    let newest_first: Vec<_> = (5_003_000..5_003_250).rev().map(|cid| format!("device:{cid}")).collect();
+    assert_eq!(lanes, newest_first);
+    for (limit, rows, note) in [
+        (&["--limit", "0"][..], 250, false),
+        (&[], 50, true),
+        (&["--limit", "1"], 1, true),
+        (&["--limit", "249"], 249, true),
+        (&["--limit", "250"], 250, false),
+    ] {
+        let listed = gateway.run(&[&["deliveries", "list"], limit].concat());
+        assert_eq!(listed.stdout.lines().count(), 1 + rows, "{limit:?}");
+        assert_eq!(listed.stderr.starts_with("there are more"), note, "{limit:?}: {}", listed.stderr);
+    }
+    // `… | head`
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let url = format!("http://{}", gateway.admin);
+    let left = pushgate(&["deliveries", "list", "--admin", &url]).stdout(writer).output().unwrap();
+    assert_eq!((left.status.code(), left.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+#[test]
+fn the_inbox_is_read_from_its_end_or_from_a_cursor() {
+    let folder = folder(&format!("{INBOX}[[uplink.receivers]]\nname = 'other'\n"));
+    let gateway = Gateway::start(folder.path(), "127.0.0.1:0");
+    let none = gateway.run(&["inbox", "tail"]);
+    assert_eq!((none.code, none.stdout.as_str(), none.stderr.as_str()), (Some(0), "", ""));
+    let replies: Vec<_> = (1..=230).map(|n| format!("reply {n}")).collect();
+    for replies in replies.chunks(90) {
+        gateway.receive(&replies.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    let report = r#"{"MsgType":2,"Data":[{"SessionNo":"s","Phone":"1","CostCount":1,"ReceiptTime":1,
+        "ReceiptResult":"Fail","ReceiptCode":"c","ReceiptDesc":"d"}]}"#;
+    let (status, body) = post(&gateway.public, "/receive/uplink/other", &[], report);
+    assert_eq!(status, 200, "{body}");
+
+    for (args, cursors) in [
+        (&[][..], 222..=231),
+        (&["--limit", "2"], 230..=231),
+        (&["--limit", "0"], 1..=231),
+        (&["--after", "0"], 1..=231),
+        (&["--after", "0", "--limit", "120"], 1..=120),
+        (&["--after", "229"], 230..=231),
+        (&["--after", "229", "--limit", "1"], 230..=230),
+        (&["--kind", "message", "--limit", "1"], 230..=230),
+        (&["--kind", "report"], 231..=231),
+        (&["--receiver", "other"], 231..=231),
+        (&["--receiver", "ucloud", "--after", "228"], 229..=230),
+    ] {
+        let items = gateway.json(&[&["inbox", "tail"], args].concat());
+        let seen: Vec<_> = items.iter().map(|item| item["cursor"].as_u64().unwrap()).collect();
+        assert_eq!(seen, cursors.collect::<Vec<u64>>(), "{args:?}");
+    }
+    let item = &gateway.json(&["inbox", "tail", "--after", "6", "--limit", "1"])[0];
+    assert_eq!((&item["receiver"], &item["kind"]), (&"ucloud".into(), &"message".into()));
+    assert_eq!(item["item"]["ReplyContent"], "reply 7");
+    for (args, words) in [
+        (&["--limit", "1001"][..], "the last 1000 at most"),
+        (&["--after", "1", "--limit", "1", "--follow"], "leave one of them out"),
+    ] {
+        let refused = gateway.run(&[&["inbox", "tail"], args].concat());
+        assert!(refused.code == Some(2) && refused.stderr.contains(words), "{args:?}: {}", refused.stderr);
+    }
+}
+
+#[test]
+fn no_item_speaks_to_the_terminal() {
+    let folder = folder(INBOX);
+    let gateway = Gateway::start(folder.path(), "127.0.0.1:0");
+    gateway.receive(&["短信 \u{9b}2J\u{202e}\\u001b"]);
+    let tail = gateway.run(&["inbox", "tail"]).stdout;
+    let words: Vec<_> = tail.split_whitespace().collect();
+    assert_eq!((words[0], words[2], words[3]), ("1", "ucloud", "message"), "{tail}");
+    assert!(tail.contains(r"短信 \u{9b}2J\u{202e}"), "{tail}");
+    assert!(!tail.trim_end().contains(|char: char| char.is_control() || char == '\u{202e}'), "{tail:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_tail_follows_what_comes_across_a_restart_until_it_is_told_to_stop() {
+    let folder = folder(INBOX);
+    let mut gateway = Gateway::start(folder.path(), "127.0.0.1:0");
+    gateway.receive(&["one", "two"]);
+    let url = format!("http://{}", gateway.admin);
+    let args = ["inbox", "tail", "--follow", "--limit", "1", "--json", "--admin", &url];
+    let mut tail = Running::start(pushgate(&args));
+    let next = |tail: &mut Running| {
+        let item: Value = serde_json::from_str(&tail.stdout_line()).unwrap();
+        item["item"]["ReplyContent"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(next(&mut tail), "two");
+    gateway.receive(&["three", "four"]);
+    assert_eq!([next(&mut tail), next(&mut tail)], ["three", "four"]);
+
+    let admin = gateway.admin.clone();
+    gateway.serve.terminate();
+    assert_eq!(gateway.serve.finish().code, Some(0));
+    let note = tail.stderr_line();
+    assert!(note.contains(&url) && note.ends_with("; waiting for it"), "{note}");
+    let gateway = Gateway::start(folder.path(), &admin);
+    gateway.receive(&["five"]);
+    assert_eq!(next(&mut tail), "five");
+    assert_eq!(tail.stderr_line(), "the gateway is back");
+
+    tail.terminate();
+    let ended = tail.finish();
+    assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "", ""));
+}
+
+#[test]
+fn connected_devices_are_listed() {
+    let folder = folder(&format!("[[lingyang.apps]]\nid = 'Test'\nkeys = ['{KEY}']\ncids = [[5003000, 5003999]]\n"));
+    let gateway = Gateway::start(folder.path(), "127.0.0.1:0");
+    let none = gateway.run(&["devices", "list"]);
+    assert_eq!((none.code, none.stdout.as_str(), none.stderr.as_str()), (Some(0), "", "no device is connected\n"));
+
+    let key = folder.path().join("key");
+    fs::write(&key, KEY).unwrap();
+    let key = key.to_str().unwrap();
+    let token = run(&["token", "issue", "--key-file", key, "--cid", "5003062", "--expire", "4294967295"]).stdout;
+    let mut device = BufReader::new(TcpStream::connect(&gateway.link).unwrap());
+    device.get_ref().set_read_timeout(Some(BOUND)).unwrap();
+    device.get_mut().write_all(format!("{{\"hello\":{{\"token\":\"{}\"}}}}\n", token.trim()).as_bytes()).unwrap();
+    let mut welcome = String::new();
+    device.read_line(&mut welcome).unwrap();
+    assert!(welcome.starts_with("{\"welcome\":"), "{welcome}");
+
+    let peer = device.get_ref().local_addr().unwrap().to_string();
+    let listed = gateway.run(&["devices", "list"]).stdout;
+    let lines: Vec<_> = listed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
+    assert_eq!((lines[0].as_slice(), &lines[1][..2]), (&["CID", "PEER", "SINCE"][..], &["5003062", peer.as_str()][..]));
+    let listed = gateway.json(&["devices", "list"]);
+    assert_eq!((&listed[0]["cid"], &listed[0]["peer"]), (&5_003_062.into(), &peer.into()));
+    assert_eq!(gateway.json(&["status"])[0]["devices"], 1);
+}
+
+const EVERY: [&[&str]; 6] = [
+    &["deliveries", "list"],
+    &["deliveries", "show", UNKNOWN],
+    &["deliveries", "drop", UNKNOWN],
+    &["inbox", "tail", "--follow"],
+    &["devices", "list"],
+    &["status"],
+];
+
+#[test]
+fn a_gateway_that_is_not_there_is_said_to_be_so() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{nobody}");
+    for args in EVERY {
+        let failed = run(&[args, &["--admin", &url]].concat());
+        assert_eq!((failed.code, failed.stdout.as_str(), failed.stderr.lines().count()), (Some(1), "", 1), "{args:?}");
+        let start = format!("cannot reach the gateway at {url}: ");
+        assert!(failed.stderr.contains(&start), "{}", failed.stderr);
+        assert!(
+            failed.stderr.ends_with("; is `pushgate serve` running? give its address with --admin\n"),
+            "{}",
+            failed.stderr
+        );
+    }
+    let failed = pushgate(&["status"]).env("PUSHGATE_ADMIN", format!("{url}/gate/")).output().unwrap();
+    let failed = Finished::from(failed);
+    assert!(failed.stderr.contains(&format!("cannot reach the gateway at {url}/gate: ")), "{}", failed.stderr);
+}
+
+#[test]
+fn without_the_right_token_nothing_is_told() {
+    let folder = folder("[listen]\nadmin_token = 'hunter2'\n");
+    let gateway = Gateway::start(folder.path(), "127.0.0.1:0");
+    for args in EVERY {
+        let refused = gateway.run(args);
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""), "{args:?}");
+        assert!(refused.stderr.contains("wants its admin token"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("--admin-token or in PUSHGATE_ADMIN_TOKEN"), "{}", refused.stderr);
+        let refused = gateway.run(&[args, &["--admin-token", "wrong-token"]].concat());
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""), "{args:?}");
+        assert!(refused.stderr.contains("does not take this admin token"), "{}", refused.stderr);
+        assert!(!refused.stderr.contains("wrong-token"), "{}", refused.stderr);
+    }
+    assert_eq!(gateway.run(&["status", "--admin-token", "hunter2"]).code, Some(0));
+    let url = format!("http://{}", gateway.admin);
+    let allowed = pushgate(&["status", "--admin", &url]).env("PUSHGATE_ADMIN_TOKEN", "hunter2").output().unwrap();
+    assert_eq!(allowed.status.code(), Some(0));
+    let help = pushgate(&["status", "--help"]).env("PUSHGATE_ADMIN_TOKEN", "hunter2").output().unwrap();
+    assert!(help.status.success() && !String::from_utf8(help.stdout).unwrap().contains("hunter2"));
+}
+
+#[test]
+fn an_answer_that_is_no_gateways_is_told_from_one() {
+    for (status, body, words) in [
+        (404, "<html>", "answered HTTP 404"),
+        (302, "", "answered HTTP 302"),
+        (502, "<html>", "answered HTTP 502"),
+        (200, "<html>", "did not answer as a gateway does"),
+        (503, r#"{"error":{"code":503,"field":"store","message":"full\u001b[2J"}}"#, r"store: full\u{1b}[2J"),
+        (400, r#"{"error":{"code":400,"message":"no field"}}"#, "error: no field\n"),
+    ] {
+        let url = format!("http://{}", answering(vec![(status, body)]));
+        let failed = run(&["devices", "list", "--admin", &url]);
+        assert_eq!((failed.code, failed.stdout.as_str(), failed.stderr.lines().count()), (Some(1), "", 1), "{status}");
+        assert!(failed.stderr.contains(words), "{status}: {}", failed.stderr);
+    }
+    let folder = folder("");
+    let gateway = Gateway::start(folder.path(), "127.0.0.1:0");
+    let public = run(&["status", "--admin", &format!("http://{}", gateway.public)]);
+    assert_eq!((public.code, public.stderr.as_str()), (Some(1), "error: there is nothing at this path\n"));
+    let query = run(&["status", "--admin", "http://127.0.0.1:1/?a=b"]);
+    assert!(query.code == Some(2) && query.stderr.contains("--admin: must not have a query"), "{}", query.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_behind_tls_is_asked_when_its_certificate_is_trusted() {
+    let file = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name);
+    let server = Server::bind("127.0.0.1:0".parse().unwrap(), Limits::default()).await.unwrap();
+    let server = server.with_tls(tls::load(&file("cert.pem"), &file("key.pem")).unwrap());
+    let url = format!("https://localhost:{}", server.local_addr().port());
+    let router = Router::new().route("/api/devices", get(async || r#"{"devices":[]}"#));
+    tokio::spawn(server.run(router, std::future::pending()));
+    let asked = async |roots: &str| {
+        let mut command = pushgate(&["devices", "list", "--admin", &url]);
+        command.env("SSL_CERT_FILE", file(roots)).env_remove("SSL_CERT_DIR");
+        tokio::task::spawn_blocking(move || Finished::from(command.output().unwrap())).await.unwrap()
+    };
+    let trusted = asked("cert.pem").await;
+    assert_eq!((trusted.code, trusted.stderr.as_str()), (Some(0), "no device is connected\n"));
+    let without = asked("key.pem").await;
+    assert_eq!((without.code, without.stdout.as_str()), (Some(1), ""));
+    assert!(without.stderr.contains("SSL_CERT_FILE"), "{}", without.stderr);
+}
