@@ -7,8 +7,8 @@ use tokio::time;
 
 /// Tells the time as milliseconds since the unix epoch.
 ///
-/// The wall clock is read once, at the start; from then on the time runs with the runtime's own clock. So a step of
-/// the wall clock moves no schedule, and a test that pauses the runtime's clock pauses this one.
+/// For schedules the wall clock is read once, at the start; from then on the time runs with the runtime's own clock. So
+/// a step of the wall clock moves no schedule, and a test that pauses the runtime's clock pauses this one.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     started: time::Instant,
@@ -19,8 +19,7 @@ impl Clock {
     /// Starts the clock at the wall clock's time.
     #[must_use]
     pub fn start() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let started_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+        let started_ms = u64::try_from(since_epoch().as_millis()).unwrap_or(u64::MAX);
         Self { started: time::Instant::now(), started_ms }
     }
 
@@ -37,10 +36,11 @@ impl Clock {
         self.now().as_millis()
     }
 
-    /// The present, in unix seconds.
+    /// The wall clock's present, in unix seconds: what is signed, and what an expiry is held against. Unlike schedules
+    /// these follow the wall clock when it is set, and after the machine was suspended.
     #[must_use]
     pub fn unix_secs(&self) -> u64 {
-        self.millis() / 1000
+        since_epoch().as_secs()
     }
 
     /// Returns once `instant` has come.
@@ -51,6 +51,10 @@ impl Clock {
             None => std::future::pending().await,
         }
     }
+}
+
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -133,7 +133,8 @@ impl Gateway {
         Arc::clone(&self.shared.store)
     }
 
-    /// Obeys another configuration from now on, and names what of it needs a restart.
+    /// Obeys another configuration from now on, and names the sections of which something takes effect only at the next
+    /// start: addresses, the store, what may be reached, and what listeners and answers are held to.
     #[must_use]
     pub fn reload(&self, config: Config) -> Vec<&'static str> {
         let old = Arc::clone(&self.shared.config.borrow());

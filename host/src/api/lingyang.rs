@@ -83,7 +83,10 @@ async fn push_from_device(
     for (index, token) in push.access_tokens.iter().enumerate() {
         let receiver = auth::device(&config.lingyang, token, now)
             .map_err(|error: NotADevice| Problem::unauthorized(format!("access_tokens[{index}]"), error.to_string()))?;
-        receivers.push(receiver.cid);
+        // Once however often it is listed (ours).
+        if !receivers.contains(&receiver.cid) {
+            receivers.push(receiver.cid);
+        }
     }
 
     let message = Arc::new(DeviceMessage {

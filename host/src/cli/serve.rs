@@ -111,7 +111,9 @@ fn reload(args: &Args, gateway: &Gateway) {
             let needs_restart = gateway.reload(config);
             tracing::info!("obeying the configuration as it is now");
             for section in needs_restart {
-                tracing::warn!("[{section}] has changed, which takes effect at the next start");
+                tracing::warn!(
+                    "[{section}] has changed: what listens and what is reached stays as it was until the next start"
+                );
             }
         }
         Err(Failure::Operation(what) | Failure::Usage(what)) => {

@@ -94,6 +94,9 @@ impl App {
 }
 
 /// The ids and cids of the apps read so far, each with its line.
+/// Bytes an app's id may have (ours): it becomes part of a lane's name. The page documents 4, and breaks that itself.
+const MAX_ID_LEN: usize = 64;
+
 #[derive(Default)]
 struct Taken {
     ids: Vec<(String, usize)>,
@@ -102,7 +105,11 @@ struct Taken {
 
 impl Taken {
     fn id(&mut self, value: &Value<'_>) -> Option<String> {
-        let id = value.parse(|text| if fits_a_header(text) { Ok(text.to_owned()) } else { Err(HEADER_ADVICE) })?;
+        let id = value.parse(|text| match text {
+            text if !fits_a_header(text) => Err(HEADER_ADVICE),
+            text if text.len() > MAX_ID_LEN => Err("must be at most 64 bytes"),
+            text => Ok(text.to_owned()),
+        })?;
         if let Some((_, line)) = self.ids.iter().find(|(other, _)| *other == id) {
             value.report(format_args!("`{id}` is taken by the app on line {line}; ids are unique"));
             return None;

@@ -7,7 +7,9 @@
 //!
 //! The store is only for durability: [`Engine::start`] takes up what it says is pending, each schedule where it stood.
 
+mod errand;
 mod lane;
+mod line;
 mod rate;
 mod recorder;
 mod route;
@@ -218,7 +220,7 @@ pub enum EventKind {
 #[derive(Debug)]
 enum Command {
     Add(Vec<Entry>),
-    Sent(scheduler::Sent),
+    Sent(errand::Sent),
     Ack { cid: u32, id: DeliveryId },
     Connected { cid: u32 },
     Remove(DeliveryId),

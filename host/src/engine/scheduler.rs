@@ -7,40 +7,26 @@ use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
     sync::Arc,
-    time::Duration,
 };
 
 use pushgate_core::{
-    Delivery, Instant, Schedule, Text, Verdict,
+    Delivery, Instant, Schedule, Verdict,
     delivery::{Action, Outcome},
-    lingyang::{Cid, Msg},
-    link::{Frame, MAX_LINE_LEN, Message, Receipt, ReceiptState},
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{
     Command, DeviceMessage, Entry, Event, EventKind, LaneKey, Parts, Start,
+    errand::{Errand, Sent},
     lane::{Lane, Next, Paused},
-    recorder,
-    route::{Route, Terms},
+    line, recorder,
+    route::Terms,
 };
 use crate::{
     config::Config,
-    courier::{HttpCourier, Report},
     link::Link,
-    store::{Attempt, DeliveryId, Progress, State, Store},
+    store::{Attempt, DeliveryId, Progress, State},
 };
-
-/// What a send over HTTP came to.
-#[derive(Debug)]
-pub(super) struct Sent {
-    id: DeliveryId,
-    lane: LaneKey,
-    number: u8,
-    planned: Instant,
-    started: Instant,
-    report: Report,
-}
 
 /// Runs until it has been drained or every engine handle is gone.
 pub(super) async fn run(
@@ -258,32 +244,18 @@ impl Scheduler {
         entry.armed = None;
         lane.begin(now);
         self.in_flight += 1;
-        let errand = Errand {
-            commands: self.commands.clone(),
-            sent: Some(Sent {
-                id,
-                lane: entry.lane.clone(),
-                number,
-                planned,
-                started: now,
-                report: Report {
-                    verdict: Verdict::TryAgain,
-                    class: "internal",
-                    status: None,
-                    detail: "the send broke off inside the gateway; see its log".to_owned(),
-                },
-            }),
-        };
+        let lane = entry.lane.clone();
+        let errand = Errand::new(self.commands.clone(), id, lane, number, (planned, now));
         let (store, courier) = (Arc::clone(&self.parts.store), self.parts.courier.clone());
-        let (route, timeout, now) = (route.clone(), terms.timeout(), now.as_millis() / 1000);
-        tokio::spawn(errand.run(store, courier, route, timeout, now));
+        let (route, timeout) = (route.clone(), terms.timeout());
+        tokio::spawn(errand.run(self.parts.clock, store, courier, route, timeout));
     }
 
     /// Hands a message to its device's link; a device that is not connected counts as no answer.
     fn send_to_device(&mut self, id: DeliveryId, schedule: &Schedule<'_>, number: u8, planned: Instant, now: Instant) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let (LaneKey::Device(cid), Some(message)) = (&entry.lane, &entry.message) else { return };
-        let link = message.frame(id).map_or(Link::Absent, |line| self.parts.registry.send(*cid, line.into()));
+        let link = line::message(message, id).map_or(Link::Absent, |line| self.parts.registry.send(*cid, line.into()));
         let delivery = &mut entry.delivery;
         let (class, detail) = match link {
             Link::Sent => {
@@ -429,7 +401,7 @@ impl Scheduler {
         let Some(entry) = self.forget(id) else { return };
         if let (LaneKey::Device(cid), Some(message)) = (&entry.lane, &entry.message)
             && message.meta.receipt
-            && let Some(line) = receipt(&message.meta.push, *cid, state)
+            && let Some(line) = line::receipt(&message.meta.push, *cid, state)
         {
             // Only a sender that is connected gets one.
             self.parts.registry.send(message.meta.from, line.into());
@@ -501,60 +473,4 @@ impl Pending {
         }
         &mut self.delivery
     }
-}
-
-/// A send on its way: whatever becomes of its task, the scheduler hears of it.
-struct Errand {
-    commands: mpsc::UnboundedSender<Command>,
-    sent: Option<Sent>,
-}
-
-impl Errand {
-    async fn run(mut self, store: Arc<dyn Store>, courier: HttpCourier, route: Route, timeout: Duration, now: u64) {
-        let Some(sent) = &mut self.sent else { return };
-        sent.report = match store.body(sent.id).await {
-            Ok(Some(body)) => route.send(&courier, body, now, timeout).await,
-            Ok(None) => Report {
-                verdict: Verdict::GiveUp,
-                class: "gone",
-                status: None,
-                detail: "its body is not in the store any more".to_owned(),
-            },
-            Err(error) => {
-                Report { verdict: Verdict::TryAgain, class: "store", status: None, detail: error.to_string() }
-            }
-        };
-    }
-}
-
-impl Drop for Errand {
-    fn drop(&mut self) {
-        if let Some(sent) = self.sent.take() {
-            // The scheduler is gone only when the gateway is.
-            let _ = self.commands.send(Command::Sent(sent));
-        }
-    }
-}
-
-impl DeviceMessage {
-    /// The line that carries the message.
-    fn frame(&self, id: DeliveryId) -> Option<Vec<u8>> {
-        let id = id.to_string();
-        let frame = Frame::Message(Message {
-            id: Text::from(id.as_str()),
-            from: self.meta.from,
-            created: self.meta.created,
-            msg: Msg::from_bytes(&self.msg).ok()?,
-        });
-        line(&frame)
-    }
-}
-
-fn receipt(push: &str, to: u32, state: State) -> Option<Vec<u8>> {
-    let state = if state == State::Delivered { ReceiptState::Delivered } else { ReceiptState::Dropped };
-    line(&Frame::Receipt(Receipt { id: Text::from(push), to: Cid::new(to)?, state }))
-}
-
-fn line(frame: &Frame<'_>) -> Option<Vec<u8>> {
-    frame.write(&mut [0; MAX_LINE_LEN]).map(<[u8]>::to_vec).ok()
 }

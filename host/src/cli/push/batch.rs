@@ -2,7 +2,7 @@
 
 use super::{EventsArgs, UplinkArgs, courier};
 use crate::{
-    api::admin::{tencent_batch, uplink_batches},
+    batches::{tencent_batch, uplink_batches},
     cli::{
         Failure, Outcome,
         input::{Fault, Input},
