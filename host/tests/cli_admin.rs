@@ -1,9 +1,13 @@
-//! `pushgate deliveries`, `inbox`, `devices` and `status` against a gateway that runs as a process of its own.
+//! `pushgate deliveries`, `devices` and `status` against a gateway that runs as a process of its own.
 
 mod binary;
 
 use axum::{Router, routing::get};
-use binary::{BOUND, Finished, Running, pushgate, run};
+use binary::{
+    BOUND, Finished,
+    gateway::{Gateway, KEY, batch, folder},
+    pushgate, run,
+};
 use pushgate::api::{
     server::{Limits, Server},
     tls,
@@ -18,126 +22,7 @@ use std::{
     time::Instant,
 };
 
-const KEY: &str = "d57559a82027b7d846318a0c1596d645";
 const UNKNOWN: &str = "018fabcd0000700080000000000000ff";
-
-/// A gateway with its store in a folder that lives as long as the test.
-struct Gateway {
-    serve: Running,
-    public: String,
-    admin: String,
-    link: String,
-}
-
-impl Gateway {
-    /// Starts on `folder`'s `pushgate.toml` and store, its admin listener at `admin`.
-    fn start(folder: &Path, admin: &str) -> Self {
-        let config = folder.join("pushgate.toml");
-        let store = format!("sqlite:{}", folder.join("pushgate.db").display());
-        let mut serve = Running::start(pushgate(&[
-            "serve",
-            "--config",
-            config.to_str().unwrap(),
-            "--store",
-            &store,
-            "--public",
-            "127.0.0.1:0",
-            "--link",
-            "127.0.0.1:0",
-            "--admin",
-            admin,
-        ]));
-        let mut address = |name: &str| loop {
-            let line = serve.stderr_line();
-            if let Some(rest) = line.strip_prefix(name) {
-                let address = rest.split_whitespace().next().unwrap();
-                break address.strip_prefix("http://").unwrap_or(address).to_owned();
-            }
-        };
-        let (public, admin, link) = (address("public"), address("admin"), address("link"));
-        Self { serve, public, admin, link }
-    }
-
-    /// Runs a command against it to its end.
-    fn run(&self, args: &[&str]) -> Finished {
-        let url = format!("http://{}", self.admin);
-        run(&[args, &["--admin", &url]].concat())
-    }
-
-    /// The lines of a command that must go well, as JSON.
-    fn json(&self, args: &[&str]) -> Vec<Value> {
-        let finished = self.run(&[args, &["--json"]].concat());
-        assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{args:?}");
-        finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    /// Submits a batch of one reply, and returns the delivery's id.
-    fn submit(&self, destination: &str) -> String {
-        let (status, body) = post(&self.admin, &format!("/api/uplink/{destination}"), &[], &batch(&["OK"]));
-        assert_eq!(status, 202, "{body}");
-        let answer: Value = serde_json::from_str(&body).unwrap();
-        answer["ids"][0].as_str().unwrap().to_owned()
-    }
-
-    /// Receives a batch of replies.
-    fn receive(&self, replies: &[&str]) {
-        let answer = post(&self.public, "/receive/uplink/ucloud", &[], &batch(replies));
-        assert_eq!(answer.0, 200, "{}", answer.1);
-    }
-
-    /// Pushes the two bytes FF 00 to devices that are not connected, once.
-    fn push(&self, cids: &[u32]) {
-        let body = format!(r#"{{"proxy":0,"payload":{{"msg":"/wA=","flag":3,"clients":{cids:?}}}}}"#);
-        let (status, body) =
-            post(&self.public, "/v2/message/server/push", &[("X-APP-ID", "Test"), ("X-APP-Key", KEY)], &body);
-        assert!(status == 200 && body.contains("request_id"), "{status} {body}");
-    }
-
-    /// Waits until `args` lists exactly `count` deliveries.
-    fn wait_for(&self, args: &[&str], count: usize) -> Vec<Value> {
-        let start = Instant::now();
-        loop {
-            let found = self.json(args);
-            if found.len() == count {
-                return found;
-            }
-            assert!(start.elapsed() < BOUND, "{args:?}: {} of {count}", found.len());
-        }
-    }
-}
-
-fn batch(replies: &[&str]) -> String {
-    let items: Vec<_> = replies
-        .iter()
-        .map(|reply| format!(r#"{{"Phone":"185","ReplyContent":"{reply}","ReplyTime":1563867000}}"#))
-        .collect();
-    format!(r#"{{"MsgType":0,"Data":[{}]}}"#, items.join(","))
-}
-
-/// A folder with this configuration.
-fn folder(config: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("pushgate.toml"), config).unwrap();
-    folder
-}
-
-const INBOX: &str = "[[uplink.receivers]]\nname = 'ucloud'\n";
-
-/// Posts over a connection of its own.
-fn post(address: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(BOUND)).unwrap();
-    let mut head =
-        format!("POST {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
-    for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    stream.write_all(format!("{head}\r\n{body}").as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-}
 
 /// Answers one request after the other with these statuses and bodies, and returns its address.
 fn answering(answers: Vec<(u16, &'static str)>) -> String {
@@ -222,16 +107,11 @@ fn a_dead_delivery_is_listed_shown_and_replayed() {
 
 #[test]
 fn several_ids_are_done_one_by_one_whatever_becomes_of_the_first() {
-    let folder = folder(&format!("[[lingyang.apps]]\nid = 'Test'\nkeys = ['{KEY}']\ncids = [[5003000, 5003999]]\n"));
+    let receiver = answering(vec![(503, ""); 3]);
+    let folder = folder(&format!("{PRIVATE}{}", destination("acme", &receiver, "retries = 0")));
     let gateway = Gateway::start(folder.path(), "127.0.0.1:0");
-    gateway.push(&[5_003_062, 5_003_063]);
-    let dropped = gateway.wait_for(&["deliveries", "list", "--state", "dropped"], 2);
-    let [first, second] = [&dropped[1], &dropped[0]].map(|delivery| delivery["id"].as_str().unwrap());
-
-    // The body of a device's message is no text here.
-    let shown = gateway.run(&["deliveries", "show", first]).stdout;
-    assert!(shown.contains("\nlane      device:5003062\n") && shown.ends_with("\nbody      base64:/wA=\n"), "{shown}");
-    assert_eq!(gateway.json(&["deliveries", "show", first])[0]["body_base64"], "/wA=");
+    let (first, second) = (&gateway.submit("acme"), &gateway.submit("acme"));
+    gateway.wait_for(&["deliveries", "list", "--state", "dead"], 2);
 
     let replayed = gateway.run(&["deliveries", "replay", UNKNOWN, first]);
     assert_eq!((replayed.code, replayed.stdout), (Some(1), format!("{first}  pending again\n")));
@@ -250,6 +130,19 @@ fn several_ids_are_done_one_by_one_whatever_becomes_of_the_first() {
     let gone = gateway.run(&["deliveries", "show", second]);
     assert_eq!((gone.code, gone.stdout.as_str()), (Some(1), ""));
     assert_eq!(gone.stderr, "error: id: no delivery has this id\n");
+}
+
+#[test]
+fn a_body_that_is_no_text_is_shown_as_base64() {
+    let folder = folder(&format!("[[lingyang.apps]]\nid = 'Test'\nkeys = ['{KEY}']\ncids = [[5003000, 5003999]]\n"));
+    let gateway = Gateway::start(folder.path(), "127.0.0.1:0");
+    gateway.push(&[5_003_061, 5_003_062]);
+    let all = gateway.json(&["deliveries", "list", "--lane", "device:5003062"]);
+    let [message] = &all[..] else { panic!("{all:?}") };
+    let id = message["id"].as_str().unwrap();
+    let shown = gateway.run(&["deliveries", "show", id]).stdout;
+    assert!(shown.contains("\nlane      device:5003062\n") && shown.ends_with("\nbody      base64:/wA=\n"), "{shown}");
+    assert_eq!(gateway.json(&["deliveries", "show", id])[0]["body_base64"], "/wA=");
 }
 
 #[test]
@@ -290,7 +183,7 @@ fn a_list_is_as_long_as_asked_for_and_longer_than_a_page() {
     for cids in [5_003_000..5_003_100, 5_003_100..5_003_200, 5_003_200..5_003_250] {
         gateway.push(&cids.collect::<Vec<_>>());
     }
-    let all = gateway.wait_for(&["deliveries", "list", "--state", "dropped", "--limit", "0"], 250);
+    let all = gateway.json(&["deliveries", "list", "--limit", "0"]);
     let lanes: Vec<_> = all.iter().map(|delivery| delivery["lane"].as_str().unwrap()).collect();
     let newest_first: Vec<_> = (5_003_000..5_003_250).rev().map(|cid| format!("device:{cid}")).collect();
     assert_eq!(lanes, newest_first);
@@ -311,94 +204,6 @@ fn a_list_is_as_long_as_asked_for_and_longer_than_a_page() {
     let url = format!("http://{}", gateway.admin);
     let left = pushgate(&["deliveries", "list", "--admin", &url]).stdout(writer).output().unwrap();
     assert_eq!((left.status.code(), left.stderr.as_slice()), (Some(0), &b""[..]));
-}
-
-#[test]
-fn the_inbox_is_read_from_its_end_or_from_a_cursor() {
-    let folder = folder(&format!("{INBOX}[[uplink.receivers]]\nname = 'other'\n"));
-    let gateway = Gateway::start(folder.path(), "127.0.0.1:0");
-    let none = gateway.run(&["inbox", "tail"]);
-    assert_eq!((none.code, none.stdout.as_str(), none.stderr.as_str()), (Some(0), "", ""));
-    let replies: Vec<_> = (1..=230).map(|n| format!("reply {n}")).collect();
-    for replies in replies.chunks(90) {
-        gateway.receive(&replies.iter().map(String::as_str).collect::<Vec<_>>());
-    }
-    let report = r#"{"MsgType":2,"Data":[{"SessionNo":"s","Phone":"1","CostCount":1,"ReceiptTime":1,
-        "ReceiptResult":"Fail","ReceiptCode":"c","ReceiptDesc":"d"}]}"#;
-    let (status, body) = post(&gateway.public, "/receive/uplink/other", &[], report);
-    assert_eq!(status, 200, "{body}");
-
-    for (args, cursors) in [
-        (&[][..], 222..=231),
-        (&["--limit", "2"], 230..=231),
-        (&["--limit", "0"], 1..=231),
-        (&["--after", "0"], 1..=231),
-        (&["--after", "0", "--limit", "120"], 1..=120),
-        (&["--after", "229"], 230..=231),
-        (&["--after", "229", "--limit", "1"], 230..=230),
-        (&["--kind", "message", "--limit", "1"], 230..=230),
-        (&["--kind", "report"], 231..=231),
-        (&["--receiver", "other"], 231..=231),
-        (&["--receiver", "ucloud", "--after", "228"], 229..=230),
-    ] {
-        let items = gateway.json(&[&["inbox", "tail"], args].concat());
-        let seen: Vec<_> = items.iter().map(|item| item["cursor"].as_u64().unwrap()).collect();
-        assert_eq!(seen, cursors.collect::<Vec<u64>>(), "{args:?}");
-    }
-    let item = &gateway.json(&["inbox", "tail", "--after", "6", "--limit", "1"])[0];
-    assert_eq!((&item["receiver"], &item["kind"]), (&"ucloud".into(), &"message".into()));
-    assert_eq!(item["item"]["ReplyContent"], "reply 7");
-    for (args, words) in [
-        (&["--limit", "1001"][..], "the last 1000 at most"),
-        (&["--after", "1", "--limit", "1", "--follow"], "leave one of them out"),
-    ] {
-        let refused = gateway.run(&[&["inbox", "tail"], args].concat());
-        assert!(refused.code == Some(2) && refused.stderr.contains(words), "{args:?}: {}", refused.stderr);
-    }
-}
-
-#[test]
-fn no_item_speaks_to_the_terminal() {
-    let folder = folder(INBOX);
-    let gateway = Gateway::start(folder.path(), "127.0.0.1:0");
-    gateway.receive(&["短信 \u{9b}2J\u{202e}\\u001b"]);
-    let tail = gateway.run(&["inbox", "tail"]).stdout;
-    let words: Vec<_> = tail.split_whitespace().collect();
-    assert_eq!((words[0], words[2], words[3]), ("1", "ucloud", "message"), "{tail}");
-    assert!(tail.contains(r"短信 \u{9b}2J\u{202e}"), "{tail}");
-    assert!(!tail.trim_end().contains(|char: char| char.is_control() || char == '\u{202e}'), "{tail:?}");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_tail_follows_what_comes_across_a_restart_until_it_is_told_to_stop() {
-    let folder = folder(INBOX);
-    let mut gateway = Gateway::start(folder.path(), "127.0.0.1:0");
-    gateway.receive(&["one", "two"]);
-    let url = format!("http://{}", gateway.admin);
-    let args = ["inbox", "tail", "--follow", "--limit", "1", "--json", "--admin", &url];
-    let mut tail = Running::start(pushgate(&args));
-    let next = |tail: &mut Running| {
-        let item: Value = serde_json::from_str(&tail.stdout_line()).unwrap();
-        item["item"]["ReplyContent"].as_str().unwrap().to_owned()
-    };
-    assert_eq!(next(&mut tail), "two");
-    gateway.receive(&["three", "four"]);
-    assert_eq!([next(&mut tail), next(&mut tail)], ["three", "four"]);
-
-    let admin = gateway.admin.clone();
-    gateway.serve.terminate();
-    assert_eq!(gateway.serve.finish().code, Some(0));
-    let note = tail.stderr_line();
-    assert!(note.contains(&url) && note.ends_with("; waiting for it"), "{note}");
-    let gateway = Gateway::start(folder.path(), &admin);
-    gateway.receive(&["five"]);
-    assert_eq!(next(&mut tail), "five");
-    assert_eq!(tail.stderr_line(), "the gateway is back");
-
-    tail.terminate();
-    let ended = tail.finish();
-    assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "", ""));
 }
 
 #[test]

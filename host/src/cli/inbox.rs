@@ -27,7 +27,9 @@ const POLL_EVERY: Duration = Duration::from_secs(1);
 /// The longest wait between two tries while the gateway is away: the wait doubles from [`POLL_EVERY`] up to this. Ours.
 const RETRY_EVERY_AT_MOST: Duration = Duration::from_secs(16);
 
-/// See what a running gateway has received: uplink messages, status reports, Tencent events
+/// See what a running gateway has received
+///
+/// The inbox keeps every uplink message, status report and Tencent event, for the operator to read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -9,7 +9,9 @@ use super::{
 use crate::shown::{self, Utc};
 use serde::{Deserialize, Serialize};
 
-/// See how a running gateway is: its version, what it keeps, who is connected, and the lanes with work
+/// See how a running gateway is
+///
+/// Its version and time, how much it keeps, how many devices are connected, and the lanes with work.
 ///
 /// A lane is where deliveries go: a destination, a device, a webhook. Those are shown that have something pending or
 /// are paused.
