@@ -2,7 +2,7 @@
 
 use crate::{Error, ErrorKind, Expected, Field, Text};
 
-use super::MAX_DEPTH;
+use super::{MAX_DEPTH, slice::Slice};
 
 pub(crate) type Result<T> = core::result::Result<T, Error>;
 
@@ -10,6 +10,8 @@ pub(crate) type Result<T> = core::result::Result<T, Error>;
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
+    /// The whole document, where it is known to be UTF-8.
+    text: Option<&'a str>,
     pos: usize,
     depth: u32,
     /// The member being read: what an error names.
@@ -28,7 +30,24 @@ pub(crate) struct Integer {
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, pos: 0, depth: 0, field: Field::BODY, most_elements: u32::MAX }
+        Self { bytes, text: None, pos: 0, depth: 0, field: Field::BODY, most_elements: u32::MAX }
+    }
+
+    /// A document that is worth looking at as a whole first: its objects may then be read fast.
+    pub(crate) fn over_document(bytes: &'a [u8]) -> Self {
+        Self { text: core::str::from_utf8(bytes).ok(), ..Self::new(bytes) }
+    }
+
+    /// This place for the fast reader.
+    #[inline]
+    pub(crate) fn slice(&self) -> Option<Slice<'a>> {
+        Some(Slice::new(self.text?, self.pos, self.most_elements))
+    }
+
+    /// Goes on where the fast reader has come to.
+    #[inline]
+    pub(crate) fn go_on_after(&mut self, slice: &Slice<'a>) {
+        self.pos = slice.offset();
     }
 
     pub(crate) fn offset(&self) -> usize {

@@ -5,6 +5,7 @@ use core::{fmt, marker::PhantomData};
 use super::{
     cursor::{Cursor, Result},
     schema::{Value, read_elements},
+    slice::{Next, Slice},
     write::Writer,
 };
 
@@ -37,7 +38,7 @@ impl<'a, T: Value<'a> + Copy> List<'a, T> {
     pub(crate) fn iter(&self) -> Elements<'a, T> {
         match *self {
             Self::Json { array, .. } => {
-                let mut cursor = Cursor::new(array);
+                let mut cursor = Cursor::over_document(array);
                 cursor.take_if(b'[');
                 Elements::Json { cursor, element: PhantomData }
             }
@@ -56,6 +57,28 @@ impl<'a, T: Value<'a> + Copy> Value<'a> for List<'a, T> {
         let start = cursor.offset();
         let len = read_elements(cursor, &mut |_, cursor| T::read(cursor).map(drop))?;
         Ok(Self::Json { array: cursor.since(start), len, element: PhantomData })
+    }
+
+    fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
+        slice.peek()?;
+        let start = slice.offset();
+        slice.take(b'[')?;
+        let mut len = 0;
+        if slice.peek()? == b']' {
+            slice.take(b']')?;
+        } else {
+            loop {
+                T::read_plain(slice)?;
+                len += 1;
+                if slice.next_element()? == Next::End {
+                    break;
+                }
+            }
+        }
+        if len > slice.most_elements {
+            return None;
+        }
+        Some(Self::Json { array: slice.since(start)?, len, element: PhantomData })
     }
 
     fn write(&self, writer: &mut Writer<'_>) {
@@ -98,7 +121,15 @@ impl<'a, T: Value<'a> + Copy> Iterator for Elements<'a, T> {
             Self::Json { cursor, .. } => {
                 cursor.take_if(b',');
                 // The array was checked when it was read: what fails here is its closing bracket.
-                if cursor.peek() == Some(b']') { None } else { T::read(cursor).ok() }
+                if cursor.peek()? == b']' {
+                    return None;
+                }
+                let mut slice = cursor.slice()?;
+                if let Some(element) = T::read_plain(&mut slice) {
+                    cursor.go_on_after(&slice);
+                    return Some(element);
+                }
+                T::read(cursor).ok()
             }
             Self::Slice(elements) => elements.next().copied(),
         }
@@ -146,6 +177,10 @@ macro_rules! list {
 
             fn read(cursor: &mut crate::json::cursor::Cursor<'a>) -> crate::json::cursor::Result<Self> {
                 crate::json::schema::Value::read(cursor).map(Self)
+            }
+
+            fn read_plain(slice: &mut crate::json::slice::Slice<'a>) -> Option<Self> {
+                crate::json::schema::Value::read_plain(slice).map(Self)
             }
 
             fn write(&self, writer: &mut crate::json::write::Writer<'_>) {

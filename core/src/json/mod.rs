@@ -9,6 +9,7 @@ pub(crate) mod cursor;
 pub(crate) mod list;
 pub(crate) mod schema;
 pub(crate) mod skip;
+pub(crate) mod slice;
 pub(crate) mod write;
 
 use cursor::{Cursor, Result};
@@ -144,6 +145,10 @@ impl<'a> schema::Value<'a> for Raw<'a> {
 
     fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
         skip::skip(cursor).map(Self)
+    }
+
+    fn read_plain(_: &mut slice::Slice<'a>) -> Option<Self> {
+        None
     }
 
     fn write(&self, writer: &mut Writer<'_>) {

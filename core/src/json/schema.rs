@@ -8,6 +8,7 @@ use crate::{Error, ErrorKind, Expected, Text};
 use super::{
     cursor::{Cursor, Integer, Result},
     skip::skip,
+    slice::Slice,
     write::Writer,
 };
 
@@ -30,6 +31,9 @@ pub(crate) trait Value<'a>: Sized {
     /// Reads the value that begins at the cursor.
     fn read(cursor: &mut Cursor<'a>) -> Result<Self>;
 
+    /// Reads the value that comes next if it is plainly right; `None` leaves it to [`read`](Self::read).
+    fn read_plain(slice: &mut Slice<'a>) -> Option<Self>;
+
     /// Writes the value.
     fn write(&self, writer: &mut Writer<'_>);
 
@@ -44,6 +48,10 @@ pub(crate) trait Object<'a> {
     /// The members in documented order.
     const MEMBERS: &'static [Member];
 
+    /// Reads the whole object if it is plainly right: its members in documented order, and nothing else. `None` leaves
+    /// it to [`read_member`](Self::read_member), with whatever is in the fields by then.
+    fn read_plain_into(&mut self, slice: &mut Slice<'a>) -> Option<()>;
+
     /// Reads the value of member `index` into its field.
     fn read_member(&mut self, index: usize, cursor: &mut Cursor<'a>) -> Result<()>;
 
@@ -52,7 +60,21 @@ pub(crate) trait Object<'a> {
 }
 
 /// Reads an object into `object`, whose fields hold their empty values.
-pub(crate) fn read_into<'a, O: Object<'a>>(object: &mut O, cursor: &mut Cursor<'a>) -> Result<()> {
+#[inline]
+pub(crate) fn read_into<'a, O: Object<'a> + Value<'a>>(object: &mut O, cursor: &mut Cursor<'a>) -> Result<()> {
+    if let Some(mut slice) = cursor.slice() {
+        if object.read_plain_into(&mut slice).is_some() {
+            cursor.go_on_after(&slice);
+            return Ok(());
+        }
+        *object = O::empty();
+    }
+    read_by_table(object, cursor)
+}
+
+#[cold]
+#[inline(never)]
+fn read_by_table<'a, O: Object<'a>>(object: &mut O, cursor: &mut Cursor<'a>) -> Result<()> {
     read_members(cursor, O::MEMBERS, &mut |index, cursor| object.read_member(index, cursor))
 }
 
@@ -65,7 +87,7 @@ pub(crate) fn write_object<'a, O: Object<'a>>(object: &O, writer: &mut Writer<'_
 
 /// Reads a document that is one object and nothing else.
 pub(crate) fn read_document<'a, T: Value<'a>>(document: &'a [u8]) -> Result<T> {
-    let mut cursor = Cursor::new(document);
+    let mut cursor = Cursor::over_document(document);
     let object = T::read(&mut cursor)?;
     cursor.end()?;
     Ok(object)
@@ -209,6 +231,11 @@ impl<'a> Value<'a> for Text<'a> {
         cursor.string()
     }
 
+    #[inline]
+    fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
+        slice.string()
+    }
+
     fn write(&self, writer: &mut Writer<'_>) {
         writer.text(*self);
     }
@@ -221,6 +248,11 @@ impl<'a> Value<'a> for u64 {
 
     fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
         ranged(cursor, 0, Self::MAX, |integer| integer.unsigned(Self::MAX))
+    }
+
+    #[inline]
+    fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
+        slice.unsigned()
     }
 
     fn write(&self, writer: &mut Writer<'_>) {
@@ -237,6 +269,11 @@ impl<'a> Value<'a> for u32 {
         ranged(cursor, 0, u64::from(Self::MAX), |integer| Self::try_from(integer.unsigned(u64::MAX)?).ok())
     }
 
+    #[inline]
+    fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
+        Self::try_from(slice.unsigned()?).ok()
+    }
+
     fn write(&self, writer: &mut Writer<'_>) {
         writer.unsigned(u64::from(*self));
     }
@@ -249,6 +286,11 @@ impl<'a> Value<'a> for i64 {
 
     fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
         ranged(cursor, Self::MIN, Self::MAX.unsigned_abs(), Integer::signed)
+    }
+
+    #[inline]
+    fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
+        slice.signed()
     }
 
     fn write(&self, writer: &mut Writer<'_>) {
@@ -277,6 +319,11 @@ impl<'a, T: Value<'a>> Value<'a> for Option<T> {
 
     fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
         T::read(cursor).map(Some)
+    }
+
+    #[inline]
+    fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
+        if slice.take_null() { Some(None) } else { T::read_plain(slice).map(Some) }
     }
 
     fn write(&self, writer: &mut Writer<'_>) {
@@ -335,6 +382,22 @@ macro_rules! object {
                 }, )*
             ];
 
+            #[inline]
+            fn read_plain_into(&mut self, slice: &mut crate::json::slice::Slice<$lt>) -> Option<()> {
+                use crate::json::{schema::Value, slice::Next};
+                slice.take(b'{')?;
+                let mut next = Next::Another;
+                $(
+                    if next == Next::Another && slice.take_key(concat!("\"", $key, "\":")) {
+                        self.$field = Value::read_plain(slice)?;
+                        next = slice.next_member()?;
+                    } else if <$Type as Value<'_>>::REQUIRED {
+                        return None;
+                    }
+                )*
+                (next == Next::End).then_some(())
+            }
+
             fn read_member(
                 &mut self,
                 index: usize,
@@ -373,6 +436,12 @@ macro_rules! object {
                 let mut object = Self::empty();
                 crate::json::schema::read_into(&mut object, cursor)?;
                 Ok(object)
+            }
+
+            fn read_plain(slice: &mut crate::json::slice::Slice<$lt>) -> Option<Self> {
+                let mut object = Self::empty();
+                crate::json::schema::Object::read_plain_into(&mut object, slice)?;
+                Some(object)
             }
 
             fn write(&self, writer: &mut crate::json::write::Writer<'_>) {
@@ -425,6 +494,11 @@ macro_rules! open_enum {
 
             fn read(cursor: &mut crate::json::cursor::Cursor<'a>) -> crate::json::cursor::Result<Self> {
                 i64::read(cursor).map(Self::from)
+            }
+
+            #[inline]
+            fn read_plain(slice: &mut crate::json::slice::Slice<'a>) -> Option<Self> {
+                slice.signed().map(Self::from)
             }
 
             fn write(&self, writer: &mut crate::json::write::Writer<'_>) {

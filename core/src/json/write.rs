@@ -2,7 +2,7 @@
 
 use crate::{Error, ErrorKind, Field, Text};
 
-use super::{MAX_INTEGER_LEN, cursor::Result, decimal};
+use super::{MAX_INTEGER_LEN, cursor::Result, decimal, slice::plain_len};
 
 /// Writes JSON into a buffer of the caller's, counting on when it is full.
 ///
@@ -101,15 +101,13 @@ impl<'b> Writer<'b> {
     }
 
     fn escaped(&mut self, mut text: &[u8]) {
-        while let Some(at) = text.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
-            let (plain, rest) = text.split_at_checked(at).unwrap_or((text, &[]));
+        loop {
+            let (plain, rest) = text.split_at_checked(plain_len(text)).unwrap_or((text, &[]));
             self.raw(plain);
-            if let Some((&byte, rest)) = rest.split_first() {
-                self.escape(byte);
-                text = rest;
-            }
+            let Some((&byte, rest)) = rest.split_first() else { return };
+            self.escape(byte);
+            text = rest;
         }
-        self.raw(text);
     }
 
     fn escape(&mut self, byte: u8) {

@@ -37,7 +37,7 @@ impl<'a> ClientPush<'a> {
     ///
     /// The first byte or member that breaks a rule.
     pub fn read(body: &'a [u8], max_receivers: u32) -> Result<Self, Error> {
-        let mut cursor = Cursor::new(body);
+        let mut cursor = Cursor::over_document(body);
         cursor.most_elements = max_receivers;
         let push = <Self as Value<'_>>::read(&mut cursor)?;
         cursor.end()?;

@@ -5,6 +5,7 @@ use crate::{
     json::{
         cursor::{Cursor, Result as JsonResult},
         schema::Value,
+        slice::Slice,
         write::Writer,
     },
     schedule::Schedule,
@@ -73,6 +74,14 @@ macro_rules! code {
                 match cursor.integer()?.unsigned(u64::MAX) {
                     $( Some($code) => Ok(Self::$Arm), )*
                     _ => Err(cursor.error(ErrorKind::NotOneOf($values), start)),
+                }
+            }
+
+            #[inline]
+            fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
+                match slice.unsigned()? {
+                    $( $code => Some(Self::$Arm), )*
+                    _ => None,
                 }
             }
 

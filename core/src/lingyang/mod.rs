@@ -36,6 +36,7 @@ use crate::{
     json::{
         cursor::{Cursor, Result as JsonResult},
         schema::Value,
+        slice::Slice,
         write::Writer,
     },
 };
@@ -55,6 +56,11 @@ impl<'a> Value<'a> for Cid {
         let range = ErrorKind::OutOfRange { min: 1, max: u64::from(u32::MAX) };
         let value = cursor.integer()?.unsigned(u64::from(u32::MAX)).and_then(|value| u32::try_from(value).ok());
         value.and_then(Self::new).ok_or_else(|| cursor.error(range, start))
+    }
+
+    #[inline]
+    fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
+        Self::new(u32::try_from(slice.unsigned()?).ok()?)
     }
 
     fn write(&self, writer: &mut Writer<'_>) {

@@ -10,6 +10,7 @@ use crate::{
     json::{
         cursor::{Cursor, Result as JsonResult},
         schema::Value,
+        slice::Slice,
         write::Writer,
     },
 };
@@ -121,6 +122,12 @@ impl<'a> Value<'a> for Msg<'a> {
         Ok(Self(Inner::Base64(text)))
     }
 
+    fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
+        let text = slice.string()?;
+        check(text).ok()?;
+        Some(Self(Inner::Base64(text)))
+    }
+
     fn write(&self, writer: &mut Writer<'_>) {
         writer.raw(b"\"");
         let mut bytes = self.bytes();
@@ -175,31 +182,46 @@ const _: () = assert!(MAX_MSG_BYTES == 256, "the limit the error names is the li
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// The six bits a character stands for.
-fn sextet(char: char) -> Option<u8> {
-    let byte = u8::try_from(char).ok()?;
-    Some(match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
-    })
+/// The six bits each byte stands for; [`NO_SEXTET`] for one that stands for none.
+#[expect(clippy::indexing_slicing, reason = "runs when the crate is compiled, where a panic is a compile error")]
+const SEXTETS: [u8; 256] = {
+    let mut sextets = [NO_SEXTET; 256];
+    let mut bits = 0;
+    while bits < 64 {
+        sextets[ALPHABET[bits as usize] as usize] = bits;
+        bits += 1;
+    }
+    sextets
+};
+
+/// No six bits: a bit that no sextet has.
+const NO_SEXTET: u8 = 0x80;
+
+fn sextet(byte: u8) -> u8 {
+    SEXTETS.get(usize::from(byte)).copied().unwrap_or(NO_SEXTET)
 }
 
 /// Checks that `text` is standard base64 (RFC 4648, section 4): padded to groups of four, no bits left over.
 fn check(text: Text<'_>) -> Result<(), ErrorKind> {
-    let mut chars = 0usize;
-    let mut padding = 0usize;
-    let mut last = 0;
-    for char in text.chars() {
-        chars += 1;
-        match sextet(char) {
-            Some(bits) if padding == 0 => last = bits,
-            None if char == '=' => padding += 1,
-            _ => return Err(ErrorKind::NotBase64),
+    if let Some(text) = text.as_str() {
+        return check_bytes(text.bytes());
+    }
+    // A character outside of ASCII has no base64 meaning, whatever its number.
+    check_bytes(text.chars().map(|char| u8::try_from(char).unwrap_or(b'?')))
+}
+
+fn check_bytes(bytes: impl Iterator<Item = u8>) -> Result<(), ErrorKind> {
+    let (mut count, mut padding, mut last, mut wrong) = (0usize, 0usize, 0, 0);
+    for byte in bytes {
+        count += 1;
+        if byte == b'=' {
+            padding += 1;
+            continue;
         }
+        last = sextet(byte);
+        wrong |= last;
+        // Nothing but padding may follow padding.
+        wrong |= if padding > 0 { NO_SEXTET } else { 0 };
     }
     let left_over = match padding {
         0 => 0,
@@ -207,10 +229,10 @@ fn check(text: Text<'_>) -> Result<(), ErrorKind> {
         2 => last & 0b1111,
         _ => return Err(ErrorKind::NotBase64),
     };
-    if !chars.is_multiple_of(4) || left_over != 0 {
+    if wrong & NO_SEXTET != 0 || !count.is_multiple_of(4) || left_over != 0 {
         return Err(ErrorKind::NotBase64);
     }
-    if (chars / 4 * 3).saturating_sub(padding) > MAX_MSG_BYTES {
+    if (count / 4 * 3).saturating_sub(padding) > MAX_MSG_BYTES {
         return Err(TOO_LONG);
     }
     Ok(())
@@ -228,7 +250,8 @@ impl Iterator for Decode<'_> {
 
     fn next(&mut self) -> Option<u8> {
         loop {
-            self.bits = self.bits << 6 | u16::from(sextet(self.chars.next()?)?);
+            let sextet = Some(sextet(u8::try_from(self.chars.next()?).ok()?)).filter(|bits| bits & NO_SEXTET == 0)?;
+            self.bits = self.bits << 6 | u16::from(sextet);
             self.held += 6;
             if self.held >= 8 {
                 self.held -= 8;

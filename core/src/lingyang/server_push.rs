@@ -86,7 +86,7 @@ impl<'a> ServerPush<'a> {
     ///
     /// The first byte or member that breaks a rule, a payload of the wrong shape for its `proxy` among them.
     pub fn read(body: &'a [u8], max_receivers: u32) -> Result<Self, Error> {
-        let mut cursor = Cursor::new(body);
+        let mut cursor = Cursor::over_document(body);
         cursor.most_elements = max_receivers;
         // `payload` may come first, and only `proxy` says what it is. A body whose `proxy` cannot be read fails below.
         let proxy = find_member(&cursor, "proxy").ok().flatten().and_then(|mut value| Proxy::read(&mut value).ok());

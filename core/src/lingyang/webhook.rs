@@ -56,7 +56,7 @@ impl<'a> Webhook<'a> {
     ///
     /// The first byte or member that breaks a rule.
     pub fn read(body: &'a [u8]) -> Result<Self, Error> {
-        let mut cursor = Cursor::new(body);
+        let mut cursor = Cursor::over_document(body);
         let event = find_member(&cursor, "event").ok().flatten().and_then(|mut value| value.string().ok());
         let webhook = match event {
             Some(event) if event == DEVICE_MESSAGE => {

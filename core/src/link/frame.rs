@@ -5,6 +5,7 @@ use crate::{
     json::{
         cursor::{Cursor, Result as JsonResult},
         schema::{Member, Value, object, read_members},
+        slice::Slice,
         write::Writer,
     },
     lingyang::{Cid, Msg},
@@ -99,6 +100,10 @@ impl<'a> Value<'a> for ReceiptState<'a> {
         Ok([Self::Delivered, Self::Dropped].into_iter().find(|s| s.text() == text).unwrap_or(Self::Unknown(text)))
     }
 
+    fn read_plain(_: &mut Slice<'a>) -> Option<Self> {
+        None
+    }
+
     fn write(&self, writer: &mut Writer<'_>) {
         writer.text(self.text());
     }
@@ -156,7 +161,7 @@ impl<'a> Frame<'a> {
     ///
     /// The first byte or member that breaks a rule; two frames in one line.
     pub fn read(line: &'a [u8]) -> Result<Self, Error> {
-        let mut cursor = Cursor::new(line);
+        let mut cursor = Cursor::over_document(line);
         let mut frame = Self::Unknown;
         read_members(&mut cursor, MEMBERS, &mut |index, cursor| {
             if frame != Self::Unknown {

@@ -7,6 +7,7 @@ use crate::{
         Raw,
         cursor::{Cursor, Result as JsonResult},
         schema::{Value, object, open_enum, write_object},
+        slice::Slice,
         write::Writer,
     },
 };
@@ -35,6 +36,11 @@ macro_rules! constant {
                     return Err(cursor.error(ErrorKind::NotOneOf(Self::TEXT), start));
                 }
                 Ok(Self)
+            }
+
+            #[inline]
+            fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
+                (slice.string()?.as_str()? == Self::TEXT).then_some(Self)
             }
 
             fn write(&self, writer: &mut Writer<'_>) {

@@ -32,7 +32,7 @@ use crate::{
         Raw,
         batch::Batch,
         cursor::{Cursor, Result as JsonResult},
-        schema::{Member, find_member, read_elements, read_into, read_members},
+        schema::{Member, Object, find_member, read_elements, read_into, read_members},
     },
 };
 
@@ -59,7 +59,7 @@ pub fn read<'a>(body: &'a [u8], mut visit: impl FnMut(Event<'_, 'a>)) -> Result<
 }
 
 fn read_batch<'a>(body: &'a [u8], visit: &mut dyn FnMut(Event<'_, 'a>)) -> Result<u32, Error> {
-    let mut cursor = Cursor::new(body);
+    let mut cursor = Cursor::over_document(body);
     let mut events = 0;
     read_members(&mut cursor, MEMBERS, &mut |_, cursor| {
         cursor.most_elements = MAX_EVENTS;
@@ -74,6 +74,15 @@ fn read_batch<'a>(body: &'a [u8], visit: &mut dyn FnMut(Event<'_, 'a>)) -> Resul
 }
 
 fn read_event<'a>(cursor: &mut Cursor<'a>, visit: &mut dyn FnMut(Event<'_, 'a>)) -> JsonResult<()> {
+    // Nearly every event is one of these, as its page prints it.
+    if let Some(mut slice) = cursor.slice() {
+        let mut event = OfflinePush::default();
+        if event.read_plain_into(&mut slice).is_some() {
+            cursor.go_on_after(&slice);
+            visit(Event::OfflinePush(&event));
+            return Ok(());
+        }
+    }
     // The command may stand anywhere in the event, and only it says what the other members are.
     let command = find_member(cursor, COMMAND).ok().flatten().and_then(|mut value| value.string().ok());
     match command {

@@ -8,6 +8,7 @@ use crate::{
     json::{
         cursor::{Cursor, Result as JsonResult},
         schema::{Value, object, read_document, write_document},
+        slice::Slice,
         write::Writer,
     },
 };
@@ -60,6 +61,10 @@ impl<'a> Value<'a> for ActionStatus<'a> {
             .into_iter()
             .find(|status| status.text() == text)
             .unwrap_or(Self::Unknown(text)))
+    }
+
+    fn read_plain(_: &mut Slice<'a>) -> Option<Self> {
+        None
     }
 
     fn write(&self, writer: &mut Writer<'_>) {

@@ -139,7 +139,7 @@ pub fn read<'a>(body: &'a [u8], mut visit: impl FnMut(Item<'_, 'a>)) -> Result<S
 }
 
 fn read_batch<'a>(body: &'a [u8], visit: &mut dyn FnMut(Item<'_, 'a>)) -> Result<Summary, Error> {
-    let mut cursor = Cursor::new(body);
+    let mut cursor = Cursor::over_document(body);
     let summary = match cursor.peek() {
         Some(b'[') => read_items(&mut cursor, MsgType::Messages, visit)?,
         Some(b'{') => read_object(&mut cursor, visit)?,

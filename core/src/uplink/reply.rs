@@ -8,6 +8,7 @@ use crate::{
     json::{
         cursor::{Cursor, Result as JsonResult},
         schema::{Value, object, read_document, write_document},
+        slice::Slice,
         write::Writer,
     },
 };
@@ -77,6 +78,10 @@ impl<'a> Value<'a> for Code {
         number(text)
             .map(Self)
             .ok_or_else(|| cursor.error(ErrorKind::WrongType { expected: Expected::IntegerOrDigits }, start))
+    }
+
+    fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
+        slice.signed().map(Self)
     }
 
     fn write(&self, writer: &mut Writer<'_>) {
