@@ -63,7 +63,9 @@ impl<'a> Slice<'a> {
     }
 
     /// Takes a key of this crate's own with its quotes and its colon, if it comes next.
-    #[inline]
+    ///
+    /// Always inlined: the key is a constant there, and comparing it a few instructions.
+    #[inline(always)]
     pub(crate) fn take_key(&mut self, quoted: &'static str) -> bool {
         if self.text.as_bytes().get(self.pos).is_some_and(|&byte| byte <= b' ') {
             self.peek_past_spaces();
@@ -71,7 +73,7 @@ impl<'a> Slice<'a> {
         self.take_literal(quoted.as_bytes())
     }
 
-    #[inline]
+    #[inline(always)]
     fn take_literal(&mut self, literal: &'static [u8]) -> bool {
         let end = self.pos + literal.len();
         let taken = self.text.as_bytes().get(self.pos..end) == Some(literal);
@@ -150,21 +152,22 @@ impl<'a> Slice<'a> {
         if first > 9 {
             return None;
         }
-        let mut value = u64::from(first);
-        let mut pos = self.pos + 1;
-        // 18 more digits cannot overflow; what is longer is left to the other reader.
-        let digits = self.text.as_bytes().get(pos..)?;
-        let mut count = 0;
-        for byte in digits.iter().take(19) {
+        let bytes = self.text.as_bytes();
+        let (start, mut value) = (self.pos + 1, u64::from(first));
+        let mut pos = start;
+        while let Some(&byte) = bytes.get(pos) {
             let digit = byte.wrapping_sub(b'0');
             if digit > 9 {
+                if matches!(byte, b'.' | b'e' | b'E') {
+                    return None;
+                }
                 break;
             }
             value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
-            count += 1;
+            pos += 1;
         }
-        pos += count;
-        if count > 18 || first == 0 && count > 0 || matches!(self.text.as_bytes().get(pos), Some(b'.' | b'e' | b'E')) {
+        // 18 more digits cannot overflow; what is longer is left to the other reader, as is a leading zero.
+        if pos - start > 18 || first == 0 && pos > start {
             return None;
         }
         self.pos = pos;
@@ -287,7 +290,7 @@ mod tests {
     #[test]
     fn both_readers_see_the_same_in_every_object_cut_and_changed_at_every_byte() {
         // Miri is a thousand times slower: it looks at fewer places.
-        let step = if cfg!(miri) { 37 } else { 1 };
+        let step = if cfg!(miri) { 211 } else { 1 };
         for (both, object) in OBJECTS {
             let object = object.as_bytes();
             both(object);
