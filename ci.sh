@@ -6,13 +6,13 @@
 #   ./ci.sh setup      installs what the jobs need, through rustup and cargo
 #   ./ci.sh help       lists the jobs
 #
-# A job is a function `job_NAME` and its line in JOBS. It runs in a subshell of its own, stops at its first failing
-# command, and is named with its time at the end.
+# A job is a function `job_NAME` and its line in JOBS, or in ON_REQUEST when no full run needs it. It runs in a subshell
+# of its own, stops at its first failing command, and is named with its time at the end.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 JOBS=(
-  "fmt         every file as rustfmt.toml wants it, fuzz/ too"
+  "fmt         every file as rustfmt.toml wants it, fuzz/ and core/benches/ too"
   "shellcheck  the scripts (where shellcheck is installed)"
   "clippy      workspace and core with every feature; warnings are errors"
   "doc         documentation of the workspace; warnings are errors"
@@ -25,6 +25,11 @@ JOBS=(
   "deny        licences, bans, sources and advisories (cargo-deny)"
   "miri        core's readers and writers under Miri (nightly)"
   "fuzz        every fuzz target for FUZZ_SECONDS (60; 15 in a full run) (nightly)"
+)
+
+# Left out of a full run: measurements, which are for people to read.
+ON_REQUEST=(
+  "bench       core beside other JSON libraries, BENCH_SECONDS (3) a row: speed ratios, instructions (with valgrind)"
 )
 
 NIGHTLY=${NIGHTLY:-nightly}
@@ -58,6 +63,7 @@ main() {
 job_fmt() {
   cargo fmt --all --check
   cargo fmt --manifest-path fuzz/Cargo.toml --check
+  cargo fmt --manifest-path core/benches/Cargo.toml --check
 }
 
 job_shellcheck() {
@@ -155,6 +161,13 @@ job_fuzz() {
   for target in $targets; do
     fuzz_target "$target"
   done
+}
+
+job_bench() {
+  command -v valgrind >/dev/null ||
+    leave_out "bench counted no instructions: valgrind is not installed (on Debian: apt-get install valgrind)"
+  cargo run --locked --release --manifest-path core/benches/Cargo.toml -- --seconds "${BENCH_SECONDS:-3}" |
+    tee "$OUT/bench.md"
 }
 
 # --------------------------------------------------------------------------------------------------- parts of the jobs
@@ -287,7 +300,7 @@ job_names() {
 require_known() {
   local job
   for job in "$@"; do
-    job_names | grep -x -- "$job" >/dev/null || {
+    printf '%s\n' "${JOBS[@]%% *}" "${ON_REQUEST[@]%% *}" | grep -x -- "$job" >/dev/null || {
       usage >&2
       printf '\nci.sh: there is no job %s\n' "$job" >&2
       exit 2
@@ -298,6 +311,8 @@ require_known() {
 usage() {
   printf 'usage: ./ci.sh [JOB...]    without a job: all of them, in this order\n\n'
   printf '  %s\n' "${JOBS[@]}"
+  printf '\non request, in no full run:\n\n'
+  printf '  %s\n' "${ON_REQUEST[@]}"
   printf '\n  setup       installs what the jobs need: components, targets, toolchains, cargo tools\n'
 }
 

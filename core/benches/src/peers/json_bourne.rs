@@ -1,0 +1,35 @@
+//! json-bourne: parsers derived from the types themselves, without serde.
+
+use json_bourne::{ByteSink, FromJson, ToJson, parse};
+
+use super::{Operation, REFUSED, ROOM, UNWRITTEN};
+use crate::{
+    model::{Batch, ClientPush, EscapedMessage, Event, Events, Message, Parsed, Proxied, ServerPush, Uplinks},
+    rows::Input,
+};
+
+pub(super) fn operation(input: &Input) -> Result<Operation<'_>, &'static str> {
+    Ok(match input {
+        Input::Events(body) => read::<Events<Vec<Event<'_>>>>(body),
+        Input::Uplinks(body) => read::<Uplinks<Vec<Message<'_>>>>(body),
+        Input::EscapedUplinks(body) => read::<Uplinks<Vec<EscapedMessage<'_>>>>(body),
+        Input::ClientPush(body) => read::<ClientPush<'_, Vec<&str>>>(body),
+        Input::ServerPush(body) => read::<ServerPush<Batch<'_, Vec<u32>>>>(body),
+        Input::ProxiedPush(body) => read::<ServerPush<Vec<Proxied<'_>>>>(body),
+        Input::WriteEvents(events) => write(events),
+        Input::WriteUplinks(uplinks) => write(uplinks),
+    })
+}
+
+fn read<'r, T: FromJson<'r> + Parsed>(body: &'r [u8]) -> Operation<'r> {
+    Box::new(move |results| parse::<T>(body).expect(REFUSED).take(results))
+}
+
+fn write<T: ToJson>(value: &T) -> Operation<'_> {
+    let mut body = Vec::with_capacity(ROOM);
+    Box::new(move |results| {
+        body.clear();
+        value.write_json(&mut ByteSink::new(&mut body)).expect(UNWRITTEN);
+        results.take(body.as_slice());
+    })
+}
