@@ -79,13 +79,14 @@ pub(crate) async fn run(args: Args, out: Output) -> Outcome {
 
     let config = args.configuration()?;
     let store = config.store.url.to_string();
+    let (http, tcp) = if config.listen.tls.is_some() { ("https", "TLS") } else { ("http", "TCP") };
     let has_nothing = config.lingyang.apps().is_empty()
         && config.uplink == crate::config::Uplink::default()
         && config.tencent == crate::config::Tencent::default();
     let gateway = Gateway::start(config).await.map_err(|error| Failure::Operation(error.to_string()))?;
-    out.note(format_args!("public  http://{}   device API and receivers", gateway.public));
+    out.note(format_args!("public  {http}://{}   device API and receivers", gateway.public));
     out.note(format_args!("admin   http://{}   submission, deliveries, inbox", gateway.admin));
-    out.note(format_args!("link    {}          device link (TCP)", gateway.link));
+    out.note(format_args!("link    {}          device link ({tcp})", gateway.link));
     out.note(format_args!("store   {store}"));
     if has_nothing {
         out.note("No destination, receiver or app is configured yet: `pushgate config example > pushgate.toml`, edit");
