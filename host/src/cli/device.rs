@@ -17,17 +17,17 @@ use std::str::FromStr;
 
 /// Be a device: connect, print and acknowledge messages
 ///
-/// Connects to a gateway's device link, over TCP or a WebSocket, prints each message once, whatever number of copies
-/// comes, and acknowledges every copy. Reconnects when the connection is lost; ends on Ctrl-C, or with exit 1 when the
-/// gateway refuses the token.
+/// Connects to a gateway's device link over TCP (this build has no WebSocket yet), prints each message once, whatever
+/// number of copies comes, and acknowledges every copy. Reconnects when the connection is lost; ends on Ctrl-C, or with
+/// exit 1 when the gateway refuses the token.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   pushgate device --link 127.0.0.1:8082 --token \"$TOKEN\"
-  PUSHGATE_TOKEN=… pushgate device --link wss://gateway.example.com
+  PUSHGATE_TOKEN=… pushgate device --link gateway.example.com:8082
   pushgate device --link 127.0.0.1:8082 --token \"$TOKEN\" --json | jq -r .msg")]
 pub(crate) struct Args {
-    /// HOST:PORT of the gateway's device link (TCP), or a ws or wss URL of its public listener
+    /// HOST:PORT of the gateway's device link (TCP); a ws or wss URL of its public listener is not served yet
     ///
     /// A URL without a path gets /v2/message/client/link.
     #[arg(long, value_name = "ADDR|URL")]

@@ -16,7 +16,7 @@ pub struct Limits {
     pub answer_bytes: usize,
     /// Receivers of one Lingyang push; more is answered 400. Default 100, from 1 to 10 000.
     pub receivers_per_request: usize,
-    /// Devices connected at a time, over TCP and WebSocket together; one more is refused. Default 10 000, from 1 to
+    /// Devices connected at a time; one more is refused. Default 10 000, from 1 to
     /// 1 000 000.
     pub connections: usize,
     /// Seconds between heartbeats of a device; three without a word close its connection. Default 30, from 1 to 3 600.
