@@ -12,7 +12,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 JOBS=(
-  "fmt         every file as rustfmt.toml wants it, fuzz/ and core/benches/ too"
+  "fmt         every file as rustfmt.toml wants it, fuzz/, core/benches/ and tests/firmware/ too"
   "shellcheck  the scripts (where shellcheck is installed)"
   "clippy      workspace and core with every feature; warnings are errors"
   "doc         documentation of the workspace; warnings are errors"
@@ -21,6 +21,7 @@ JOBS=(
   "demo        the README's own demo command; output in target/ci/demo.log"
   "features    core with every set of its features (cargo-hack), then its tests with all of them"
   "baremetal   core without features for three microcontroller targets"
+  "size        what the core costs a Cortex-M3: flash, stack, RAM and panics within tests/firmware/budget.txt (stack: with QEMU)"
   "msrv        workspace with the rust-version of Cargo.toml"
   "deny        licences, bans, sources and advisories (cargo-deny)"
   "miri        core's readers and writers under Miri (nightly)"
@@ -34,6 +35,7 @@ ON_REQUEST=(
 
 NIGHTLY=${NIGHTLY:-nightly}
 BAREMETAL_TARGETS=(thumbv6m-none-eabi thumbv7em-none-eabi riscv32imc-unknown-none-elf)
+FIRMWARE_TARGET=thumbv7m-none-eabi
 # The oldest release of each tool known to work; a newer one is left alone.
 TOOLS=(cargo-hack@0.6.46 cargo-deny@0.20.2 cargo-fuzz@0.13.2)
 
@@ -64,6 +66,7 @@ job_fmt() {
   cargo fmt --all --check
   cargo fmt --manifest-path fuzz/Cargo.toml --check
   cargo fmt --manifest-path core/benches/Cargo.toml --check
+  cargo fmt --manifest-path tests/firmware/Cargo.toml --all --check
 }
 
 job_shellcheck() {
@@ -121,6 +124,27 @@ job_baremetal() {
     args+=(--target "$target")
   done
   cargo build --locked -p pushgate-core --no-default-features "${args[@]}"
+}
+
+job_size() {
+  local firmware=tests/firmware qemu=()
+  need_target "$FIRMWARE_TARGET"
+  (
+    cd "$firmware"
+    cargo clippy --locked --release --target "$FIRMWARE_TARGET" -- -D warnings
+    cargo clippy --locked -p pushgate-size --all-targets -- -D warnings
+    cargo test --locked -p pushgate-size
+    cargo build --locked --release --target "$FIRMWARE_TARGET"
+  )
+  need_qemu
+  if command -v qemu-system-arm >/dev/null; then
+    qemu=(qemu-system-arm)
+  else
+    leave_out "size measured no stack and no RAM: qemu-system-arm is not installed (on Debian: apt-get install qemu-system-arm)"
+  fi
+  # The limit in time is for a machine that hangs: all of them together take a second.
+  timeout 120 cargo run --locked --manifest-path "$firmware/Cargo.toml" -p pushgate-size -- check \
+    "$firmware/target/$FIRMWARE_TARGET/release" "$firmware/budget.txt" "${qemu[@]}" | tee "$OUT/size.txt"
 }
 
 job_msrv() {
@@ -215,12 +239,22 @@ need_target() {
   rustup target add "$1" || die "target $1 could not be installed"
 }
 
+# Leaves a person's machine as it is; CI has to measure everything, so there QEMU is installed or the job fails.
+need_qemu() {
+  if [[ ${CI-} != true ]] || command -v qemu-system-arm >/dev/null; then
+    return
+  fi
+  apt-get -qq -o Acquire::Retries=3 update || die "the list of packages could not be fetched"
+  apt-get -qq -o Acquire::Retries=3 install -y --no-install-recommends qemu-system-arm ||
+    die "qemu-system-arm could not be installed"
+}
+
 # ----------------------------------------------------------------------------------------------------------- set-up
 
 setup() {
   local target tool
   rustup component add rustfmt clippy
-  for target in "${BAREMETAL_TARGETS[@]}"; do
+  for target in "${BAREMETAL_TARGETS[@]}" "$FIRMWARE_TARGET"; do
     need_target "$target"
   done
   msrv_toolchain >/dev/null

@@ -1,0 +1,121 @@
+//! Measures the firmware's images and holds them to their budget.
+//!
+//! `pushgate-size check IMAGES BUDGET [QEMU]` prints one table and exits 1 when a limit is broken or an image holds a
+//! panic or an allocator. Without a QEMU to run the images, what they take when they run is left out.
+//!
+//! `pushgate-size functions IMAGE` lists what takes the flash of an image, the largest last.
+
+mod budget;
+mod image;
+mod machine;
+mod table;
+
+use std::{env, fs, path::Path, process::ExitCode};
+
+use budget::Line;
+use image::Image;
+use table::{Cell, Row};
+
+/// What every image has: measured first, and taken off the others.
+const BASE: &str = "base";
+/// The image that does panic: proof that panics are found.
+const PANICS: &str = "panics";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match args[..] {
+        ["check", images, budget] => check(Path::new(images), Path::new(budget), None),
+        ["check", images, budget, qemu] => check(Path::new(images), Path::new(budget), Some(qemu)),
+        ["functions", image] => functions(Path::new(image)),
+        _ => {
+            eprintln!("usage: pushgate-size check IMAGES BUDGET [QEMU]\n       pushgate-size functions IMAGE");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pushgate-size: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(images: &Path, budget: &Path, qemu: Option<&str>) -> Result<(), String> {
+    let lines = budget::read(budget)?;
+    every_probe_has_a_line(budget, &lines)?;
+    if image::read(&images.join(PANICS))?.panics.is_empty() {
+        return Err(format!("found no panic in the image `{PANICS}`, so it would find none in the probes"));
+    }
+    let base = image::read(&images.join(BASE))?;
+    let mut rows = vec![base_row(&base)];
+    for line in lines {
+        println!("{}", line.probe);
+        rows.push(measure(images, line, &base, qemu)?);
+    }
+    println!("\n{}", table::show(&rows));
+    let broken: Vec<String> = rows.iter().skip(1).flat_map(Row::broken).collect();
+    for broken in &broken {
+        println!("OVER: {broken}");
+    }
+    if broken.is_empty() { Ok(()) } else { Err(format!("the firmware is not within {}", budget.display())) }
+}
+
+/// Finds a probe that was added without a line in the budget.
+fn every_probe_has_a_line(budget: &Path, lines: &[Line]) -> Result<(), String> {
+    let folder = budget.with_file_name("src").join("bin");
+    let entries = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let probe = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        if ![BASE, PANICS].contains(&probe) && !lines.iter().any(|line| line.probe == probe) {
+            return Err(format!("{}: the probe {probe} has no line; add `{probe} - - -`", budget.display()));
+        }
+    }
+    Ok(())
+}
+
+/// What the others are measured from, as it is. It has no limits: it is no part of the core.
+fn base_row(base: &Image) -> Row {
+    Row {
+        probe: format!("({BASE})"),
+        flash: Cell { taken: Some(base.flash), limit: None },
+        stack: Cell::default(),
+        ram: Cell { taken: Some(base.statics), limit: None },
+        panics: base.panics.clone(),
+        allocator: base.allocator.clone(),
+        runs: Vec::new(),
+    }
+}
+
+fn measure(images: &Path, line: Line, base: &Image, qemu: Option<&str>) -> Result<Row, String> {
+    let path = images.join(&line.probe);
+    let image = image::read(&path)?;
+    let runs = match qemu {
+        Some(qemu) => machine::runs(qemu, &path)?,
+        None => Vec::new(),
+    };
+    let stack = runs.iter().map(|run| run.stack).max();
+    let statics = image.statics.saturating_sub(base.statics);
+    Ok(Row {
+        probe: line.probe,
+        flash: Cell { taken: Some(image.flash.saturating_sub(base.flash)), limit: line.flash },
+        stack: Cell { taken: stack, limit: line.stack },
+        ram: Cell { taken: stack.map(|stack| stack + statics), limit: line.ram },
+        panics: beyond(image.panics, &base.panics),
+        allocator: beyond(image.allocator, &base.allocator),
+        runs,
+    })
+}
+
+fn beyond(names: Vec<String>, base: &[String]) -> Vec<String> {
+    names.into_iter().filter(|name| !base.contains(name)).collect()
+}
+
+fn functions(path: &Path) -> Result<(), String> {
+    for (size, name) in image::functions(path)? {
+        println!("{size:>6}  {name}");
+    }
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! Writes what a device sends: its push, and its lines on the link.
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+
+use pushgate_core::{
+    Error, Text,
+    lingyang::{AccessTokens, Callback, ClientPush, Flag, Msg},
+    link::{Frame, Hello, MAX_LINE_LEN},
+};
+use pushgate_firmware::{Outcome, Run, run};
+
+const TOKEN: &str = "5003062_3222536192_1493481600_5574318032e39b62063d98e6bff50069";
+
+/// A push and four lines.
+static RUNS: [Run; 1] = [Run { name: "push, hello, ack, ping, pong", items: 5, work: every_payload }];
+
+fn every_payload(buf: &mut [u8]) -> Outcome {
+    push(buf)?;
+    let token = Text::from(black_box(TOKEN));
+    for frame in [Frame::Hello(Hello { token }), Frame::Ack(token), Frame::Ping(number()), Frame::Pong(number())] {
+        black_box(frame.write(buf)?);
+    }
+    Ok(5)
+}
+
+#[inline(never)]
+fn push(buf: &mut [u8]) -> Result<(), Error> {
+    let receivers = [Text::from(black_box(TOKEN)), Text::from(black_box(TOKEN))];
+    let push = ClientPush {
+        msg: Msg::from_bytes(black_box(b"hello"))?,
+        flag: black_box(Some(Flag::Once)),
+        callback: black_box(Callback::Yes),
+        access_tokens: AccessTokens::from(&receivers[..]),
+    };
+    black_box(push.write(buf)?);
+    Ok(())
+}
+
+fn number() -> u64 {
+    black_box(7)
+}
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    static mut BUF: [u8; MAX_LINE_LEN] = [0; MAX_LINE_LEN];
+    run(BUF, &RUNS)
+}

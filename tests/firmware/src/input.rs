@@ -1,0 +1,89 @@
+//! What the probes are fed with: bodies that lie outside of what is counted, in chunks as a socket delivers them.
+#![expect(unsafe_code, reason = "a link section of its own keeps the bodies out of what is counted")]
+
+use core::hint::black_box;
+
+macro_rules! body {
+    ($(#[$meta:meta])* $name:ident = $bytes:expr) => {
+        $(#[$meta])*
+        #[unsafe(link_section = ".input")]
+        pub static $name: [u8; $bytes.len()] = *$bytes;
+    };
+}
+
+body! {
+    /// A Tencent batch of 100 events, about 34 KiB.
+    EVENTS = include_bytes!(concat!(env!("OUT_DIR"), "/events.json"))
+}
+body! {
+    /// A UCloud batch of 100 messages.
+    UPLINKS = include_bytes!(concat!(env!("OUT_DIR"), "/uplinks.json"))
+}
+body! {
+    /// A Tencent batch with one event of each kind.
+    EVENTS_OF_EACH_KIND = include_bytes!("../inputs/events.json")
+}
+body! {
+    /// A Tencent answer.
+    EVENTS_REPLY = include_bytes!("../inputs/events-reply.json")
+}
+body! {
+    /// A UCloud batch of messages.
+    MESSAGES = include_bytes!("../inputs/messages.json")
+}
+body! {
+    /// A UCloud batch of status reports.
+    REPORTS = include_bytes!("../inputs/reports.json")
+}
+body! {
+    /// A UCloud answer.
+    UPLINK_REPLY = include_bytes!("../inputs/uplink-reply.json")
+}
+body! {
+    /// A device's push.
+    CLIENT_PUSH = include_bytes!("../inputs/client-push.json")
+}
+body! {
+    /// The application server's push, one message to many.
+    SERVER_PUSH = include_bytes!("../inputs/server-push.json")
+}
+body! {
+    /// The application server's push in devices' names.
+    PROXIED_PUSH = include_bytes!("../inputs/proxied-push.json")
+}
+body! {
+    /// A webhook call.
+    WEBHOOK = include_bytes!("../inputs/webhook.json")
+}
+body! {
+    /// The answer to a push, with a refusal.
+    PUSH_REPLY = include_bytes!("../inputs/push-reply.json")
+}
+
+/// The chunks of a body, each of the same length but the last.
+#[derive(Clone, Debug)]
+pub struct Chunks {
+    rest: &'static [u8],
+    len: usize,
+}
+
+impl Chunks {
+    /// Cuts `body` into chunks of `len` bytes. Neither is known to the compiler any more.
+    #[must_use]
+    pub fn new(body: &'static [u8], len: usize) -> Self {
+        Self { rest: black_box(body), len: black_box(len) }
+    }
+}
+
+impl Iterator for Chunks {
+    type Item = &'static [u8];
+
+    fn next(&mut self) -> Option<&'static [u8]> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let (chunk, rest) = self.rest.split_at_checked(self.len).unwrap_or((self.rest, &[]));
+        self.rest = rest;
+        Some(chunk)
+    }
+}

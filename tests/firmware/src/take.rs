@@ -1,0 +1,169 @@
+//! What a caller does with what is read: it looks at every member, unescapes every text and decodes every message, so
+//! that the compiler cannot leave out the work of reading any of it.
+//!
+//! `black_box` on a reference has every member in memory, where the machine's memory is the only thing it costs.
+
+use core::hint::black_box;
+
+use pushgate_core::{
+    Text,
+    lingyang::{self, ClientPush, Msg, ServerPush, Webhook},
+    tencent, uplink,
+};
+
+/// Takes an event.
+pub fn event(event: tencent::Event<'_, '_>) {
+    match event {
+        tencent::Event::OfflinePush(push) => {
+            black_box(push);
+            text(push.to_account);
+            for part in [push.from_account, push.msg_key, push.group_id, push.push_id, push.err_info] {
+                optional(part);
+            }
+        }
+        tencent::Event::AllMemberPush(push) => {
+            black_box(push);
+            for part in [push.task_id, push.to_account, push.err_info] {
+                text(part);
+            }
+            optional(push.data_id);
+        }
+        tencent::Event::Unknown { command, event } => {
+            black_box(event.as_bytes());
+            text(command);
+        }
+    }
+}
+
+/// Takes an item of a UCloud batch.
+pub fn item(item: uplink::Item<'_, '_>) {
+    match item {
+        uplink::Item::Message(message) => {
+            black_box(message);
+            optional(message.extend_code);
+            optional(message.user_id);
+            text(message.phone);
+            text(message.reply_content);
+        }
+        uplink::Item::Report(report) => {
+            black_box(report);
+            for part in
+                [report.session_no, report.phone, report.receipt_result, report.receipt_code, report.receipt_desc]
+            {
+                text(part);
+            }
+            optional(report.user_id);
+        }
+        uplink::Item::Unsupported(raw) => {
+            black_box(raw.as_bytes());
+        }
+    }
+}
+
+/// Takes a Tencent answer; it counts as one item.
+pub fn events_reply(reply: &tencent::Reply<'_>) -> u32 {
+    black_box(reply);
+    optional(reply.error_info);
+    1
+}
+
+/// Takes a UCloud answer; it counts as one item.
+pub fn uplink_reply(reply: &uplink::Reply<'_>) -> u32 {
+    black_box(reply);
+    optional(reply.message);
+    1
+}
+
+/// Takes a device's push and returns how many receivers it has.
+pub fn client_push(push: &ClientPush<'_>) -> u32 {
+    black_box(push);
+    msg(push.msg);
+    let mut receivers = 0;
+    for token in push.access_tokens.iter() {
+        text(token);
+        receivers += 1;
+    }
+    receivers
+}
+
+/// Takes the application server's push and returns how many receivers it has.
+pub fn server_push(push: &ServerPush<'_>) -> u32 {
+    let mut receivers = 0;
+    match push {
+        ServerPush::Batch(push) => {
+            black_box(push);
+            msg(push.msg);
+            for cid in push.clients.iter() {
+                black_box(cid);
+                receivers += 1;
+            }
+        }
+        ServerPush::Proxy(messages) => {
+            for message in messages.iter() {
+                black_box(&message);
+                msg(message.msg);
+                receivers += 1;
+            }
+        }
+    }
+    receivers
+}
+
+/// Takes a webhook call and returns how many receivers it names.
+pub fn webhook(call: &Webhook<'_>) -> u32 {
+    let mut receivers = 0;
+    match call {
+        Webhook::DeviceMessage(message) => {
+            black_box(message);
+            msg(message.msg);
+            for cid in message.to.iter() {
+                black_box(cid);
+                receivers += 1;
+            }
+        }
+        Webhook::Unknown { event, body } => {
+            text(*event);
+            black_box(body.as_bytes());
+        }
+    }
+    receivers
+}
+
+/// Takes the answer to a push; it counts as one item.
+pub fn push_reply(reply: &lingyang::Reply<'_>) -> u32 {
+    black_box(reply);
+    text(reply.request_id);
+    if let Some(refusal) = &reply.error {
+        optional(refusal.field);
+        text(refusal.message);
+    }
+    1
+}
+
+fn optional(part: Option<Text<'_>>) {
+    if let Some(part) = part {
+        text(part);
+    }
+}
+
+/// A text without escapes is there as it is; one with escapes has to be walked through.
+#[inline(never)]
+fn text(text: Text<'_>) {
+    match text.as_str() {
+        Some(plain) => {
+            black_box(plain);
+        }
+        None => {
+            for char in text.chars() {
+                black_box(char);
+            }
+        }
+    }
+}
+
+#[inline(never)]
+fn msg(msg: Msg<'_>) {
+    for byte in msg.bytes() {
+        black_box(byte);
+    }
+}
