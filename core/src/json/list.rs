@@ -6,7 +6,7 @@ use super::{
     cursor::{Cursor, Result},
     schema::{Value, read_elements},
     slice::{Next, Slice},
-    write::Writer,
+    write::{Out, Values},
 };
 
 /// The elements of an array: where they stand in the input, or a slice of the caller's.
@@ -81,16 +81,24 @@ impl<'a, T: Value<'a> + Copy> Value<'a> for List<'a, T> {
         Some(Self::Json { array: slice.since(start)?, len, element: PhantomData })
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
-        let outer = writer.field;
-        writer.open_array();
-        for (index, element) in (0..).zip(self.iter()) {
-            writer.field = outer.element(index);
-            writer.separate();
-            element.write(writer);
+    const LEVELS: usize = 1 + T::LEVELS;
+
+    /// An array that was read is written as it came: of its elements' rules none lets two spellings be one value. Objects
+    /// may have members unknown here; who declares a list of them writes them one by one.
+    fn out(&self) -> Out<'_> {
+        match self {
+            Self::Json { array, .. } => Out::Json(array),
+            Self::Slice(_) => Out::Array(self),
         }
-        writer.field = outer;
-        writer.close_array();
+    }
+}
+
+impl<'a, T: Value<'a>> Values for List<'a, T> {
+    fn value(&self, index: usize) -> Out<'_> {
+        match self {
+            Self::Json { .. } => Out::Absent,
+            Self::Slice(elements) => elements.get(index).map_or(Out::Absent, T::out),
+        }
     }
 }
 
@@ -183,8 +191,10 @@ macro_rules! list {
                 crate::json::schema::Value::read_plain(slice).map(Self)
             }
 
-            fn write(&self, writer: &mut crate::json::write::Writer<'_>) {
-                crate::json::schema::Value::write(&self.0, writer);
+            const LEVELS: usize = 1 + <$Element as crate::json::schema::Value<'_>>::LEVELS;
+
+            fn out(&self) -> crate::json::write::Out<'_> {
+                crate::json::schema::Value::out(&self.0)
             }
         }
 

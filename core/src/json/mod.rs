@@ -7,6 +7,7 @@
 pub(crate) mod batch;
 pub(crate) mod cursor;
 pub(crate) mod list;
+pub(crate) mod room;
 pub(crate) mod schema;
 pub(crate) mod skip;
 pub(crate) mod slice;
@@ -131,11 +132,6 @@ impl<'a> Raw<'a> {
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.0
     }
-
-    pub(crate) fn write(&self, writer: &mut Writer<'_>) {
-        // The value was checked when it was read.
-        let _ = write_compact(&mut Cursor::new(self.0), writer);
-    }
 }
 
 impl<'a> schema::Value<'a> for Raw<'a> {
@@ -151,8 +147,8 @@ impl<'a> schema::Value<'a> for Raw<'a> {
         None
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
-        Self::write(self, writer);
+    fn out(&self) -> write::Out<'_> {
+        write::Out::Json(self.0)
     }
 }
 

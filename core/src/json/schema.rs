@@ -7,9 +7,10 @@ use crate::{Error, ErrorKind, Expected, Text};
 
 use super::{
     cursor::{Cursor, Integer, Result},
+    room::Room,
     skip::skip,
     slice::Slice,
-    write::Writer,
+    write::{Out, Writer},
 };
 
 /// A member as the page of its protocol lists it.
@@ -34,10 +35,29 @@ pub(crate) trait Value<'a>: Sized {
     /// Reads the value that comes next if it is plainly right; `None` leaves it to [`read`](Self::read).
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self>;
 
+    /// Levels of objects and arrays in the value.
+    const LEVELS: usize = 0;
+
+    /// What every value of the type begins with in JSON, as far as [`write_plain`](Self::write_plain) leaves it to its
+    /// key.
+    const BEGINNING: &'static str = "";
+
+    /// The value as the table-driven writer takes it.
+    fn out(&self) -> Out<'_>;
+
+    /// Writes the value behind its beginning if there is room to spare; `None` leaves it to the table-driven writer.
+    #[inline]
+    fn write_plain<'b>(&self, _: Room<'b>) -> Option<Room<'b>> {
+        None
+    }
+
     /// Writes the value.
-    fn write(&self, writer: &mut Writer<'_>);
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.value(self.out());
+    }
 
     /// Whether the member is left out on output.
+    #[inline(always)]
     fn absent(&self) -> bool {
         false
     }
@@ -54,9 +74,6 @@ pub(crate) trait Object<'a> {
 
     /// Reads the value of member `index` into its field.
     fn read_member(&mut self, index: usize, cursor: &mut Cursor<'a>) -> Result<()>;
-
-    /// Writes all members that are there.
-    fn write_members(&self, writer: &mut Writer<'_>);
 }
 
 /// Reads an object into `object`, whose fields hold their empty values.
@@ -78,11 +95,10 @@ fn read_by_table<'a, O: Object<'a>>(object: &mut O, cursor: &mut Cursor<'a>) -> 
     read_members(cursor, O::MEMBERS, &mut |index, cursor| object.read_member(index, cursor))
 }
 
-/// Writes an object with the members that are there.
-pub(crate) fn write_object<'a, O: Object<'a>>(object: &O, writer: &mut Writer<'_>) {
-    writer.open_object();
-    object.write_members(writer);
-    writer.close_object();
+/// Writes one object of many, fast where there is room to spare.
+#[inline]
+pub(crate) fn write_item<'a, O: Object<'a> + Value<'a>>(object: &O, writer: &mut Writer<'_>) {
+    writer.raw_or(|room| object.write_plain(room), |writer| object.write(writer));
 }
 
 /// Reads a document that is one object and nothing else.
@@ -95,8 +111,12 @@ pub(crate) fn read_document<'a, T: Value<'a>>(document: &'a [u8]) -> Result<T> {
 
 /// Writes a document that is one object.
 pub(crate) fn write_document<'a, 'b, T: Value<'a>>(object: &T, buf: &'b mut [u8]) -> Result<&'b [u8]> {
+    write_value(object.out(), buf)
+}
+
+fn write_value<'b>(out: Out<'_>, buf: &'b mut [u8]) -> Result<&'b [u8]> {
     let mut writer = Writer::new(buf);
-    object.write(&mut writer);
+    writer.value(out);
     writer.finish()
 }
 
@@ -236,8 +256,15 @@ impl<'a> Value<'a> for Text<'a> {
         slice.string()
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
-        writer.text(*self);
+    const BEGINNING: &'static str = "\"";
+
+    fn out(&self) -> Out<'_> {
+        Out::Text(*self)
+    }
+
+    #[inline(always)]
+    fn write_plain<'b>(&self, room: Room<'b>) -> Option<Room<'b>> {
+        room.text(*self)
     }
 }
 
@@ -255,8 +282,13 @@ impl<'a> Value<'a> for u64 {
         slice.unsigned()
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
-        writer.unsigned(*self);
+    fn out(&self) -> Out<'_> {
+        Out::Unsigned(*self)
+    }
+
+    #[inline(always)]
+    fn write_plain<'b>(&self, room: Room<'b>) -> Option<Room<'b>> {
+        room.unsigned(*self)
     }
 }
 
@@ -274,8 +306,13 @@ impl<'a> Value<'a> for u32 {
         Self::try_from(slice.unsigned()?).ok()
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
-        writer.unsigned(u64::from(*self));
+    fn out(&self) -> Out<'_> {
+        Out::Unsigned(u64::from(*self))
+    }
+
+    #[inline(always)]
+    fn write_plain<'b>(&self, room: Room<'b>) -> Option<Room<'b>> {
+        room.unsigned(u64::from(*self))
     }
 }
 
@@ -293,8 +330,13 @@ impl<'a> Value<'a> for i64 {
         slice.signed()
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
-        writer.signed(*self);
+    fn out(&self) -> Out<'_> {
+        Out::Signed(*self)
+    }
+
+    #[inline(always)]
+    fn write_plain<'b>(&self, room: Room<'b>) -> Option<Room<'b>> {
+        room.signed(*self)
     }
 }
 
@@ -326,12 +368,22 @@ impl<'a, T: Value<'a>> Value<'a> for Option<T> {
         if slice.take_null() { Some(None) } else { T::read_plain(slice).map(Some) }
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
-        if let Some(value) = self {
-            value.write(writer);
+    const LEVELS: usize = T::LEVELS;
+    const BEGINNING: &'static str = T::BEGINNING;
+
+    fn out(&self) -> Out<'_> {
+        self.as_ref().map_or(Out::Absent, T::out)
+    }
+
+    #[inline(always)]
+    fn write_plain<'b>(&self, room: Room<'b>) -> Option<Room<'b>> {
+        match self {
+            Some(value) => value.write_plain(room),
+            None => Some(room),
         }
     }
 
+    #[inline(always)]
     fn absent(&self) -> bool {
         self.is_none()
     }
@@ -413,17 +465,19 @@ macro_rules! object {
                 )*
                 Ok(())
             }
+        }
 
-            fn write_members(&self, writer: &mut crate::json::write::Writer<'_>) {
-                let outer = writer.field;
+        impl<$lt> crate::json::write::Values for $Name {
+            fn value(&self, index: usize) -> crate::json::write::Out<'_> {
+                #[allow(non_camel_case_types, reason = "the fields' own names, so that each has a number")]
+                #[derive(Clone, Copy)]
+                enum Place { $($field,)* }
                 $(
-                    if !crate::json::schema::Value::absent(&self.$field) {
-                        writer.key($key);
-                        writer.field = outer.member($key);
-                        crate::json::schema::Value::write(&self.$field, writer);
+                    if index == Place::$field as usize {
+                        return crate::json::schema::Value::out(&self.$field);
                     }
                 )*
-                writer.field = outer;
+                crate::json::write::Out::Absent
             }
         }
 
@@ -444,8 +498,38 @@ macro_rules! object {
                 Some(object)
             }
 
-            fn write(&self, writer: &mut crate::json::write::Writer<'_>) {
-                crate::json::schema::write_object(self, writer);
+            const LEVELS: usize = {
+                let mut inside = 0;
+                $(
+                    if inside < <$Type as crate::json::schema::Value<'_>>::LEVELS {
+                        inside = <$Type as crate::json::schema::Value<'_>>::LEVELS;
+                    }
+                )*
+                assert!(inside < crate::json::write::MAX_LEVELS, "the writer keeps track of so many levels only");
+                inside + 1
+            };
+
+            fn out(&self) -> crate::json::write::Out<'_> {
+                let () = const { assert!(<Self as crate::json::schema::Value<'_>>::LEVELS > 0) };
+                crate::json::write::Out::Object(<Self as crate::json::schema::Object<'_>>::MEMBERS, self)
+            }
+
+            #[inline]
+            fn write_plain<'b>(&self, room: crate::json::room::Room<'b>) -> Option<crate::json::room::Room<'b>> {
+                use crate::json::{room::Key, schema::Value};
+                let mut before = b'{';
+                $(
+                    let room = if Value::absent(&self.$field) {
+                        room
+                    } else {
+                        let key = const { &Key::new(concat!(",\"", $key, "\":"), <$Type as Value<'_>>::BEGINNING) };
+                        let room = room.key(key, before)?;
+                        before = b',';
+                        Value::write_plain(&self.$field, room)?
+                    };
+                )*
+                let room = if before == b'{' { room.byte(before)? } else { room };
+                room.byte(b'}')
             }
         }
     };
@@ -501,8 +585,13 @@ macro_rules! open_enum {
                 slice.signed().map(Self::from)
             }
 
-            fn write(&self, writer: &mut crate::json::write::Writer<'_>) {
-                writer.signed(i64::from(*self));
+            fn out(&self) -> crate::json::write::Out<'_> {
+                crate::json::write::Out::Signed(i64::from(*self))
+            }
+
+            #[inline(always)]
+            fn write_plain<'b>(&self, room: crate::json::room::Room<'b>) -> Option<crate::json::room::Room<'b>> {
+                room.signed(i64::from(*self))
             }
         }
 

@@ -6,7 +6,7 @@ use crate::{
         cursor::{Cursor, Result as JsonResult},
         schema::Value,
         slice::Slice,
-        write::Writer,
+        write::Out,
     },
     schedule::Schedule,
 };
@@ -85,10 +85,10 @@ macro_rules! code {
                 }
             }
 
-            fn write(&self, writer: &mut Writer<'_>) {
-                writer.unsigned(match self {
+            fn out(&self) -> Out<'_> {
+                Out::Unsigned(match self {
                     $( Self::$Arm => $code, )*
-                });
+                })
             }
         }
 

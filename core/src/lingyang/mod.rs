@@ -37,7 +37,7 @@ use crate::{
         cursor::{Cursor, Result as JsonResult},
         schema::Value,
         slice::Slice,
-        write::Writer,
+        write::Out,
     },
 };
 
@@ -63,7 +63,7 @@ impl<'a> Value<'a> for Cid {
         Self::new(u32::try_from(slice.unsigned()?).ok()?)
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
-        writer.unsigned(u64::from(self.value()));
+    fn out(&self) -> Out<'_> {
+        Out::Unsigned(u64::from(self.value()))
     }
 }

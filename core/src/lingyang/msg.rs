@@ -11,7 +11,7 @@ use crate::{
         cursor::{Cursor, Result as JsonResult},
         schema::Value,
         slice::Slice,
-        write::Writer,
+        write::Out,
     },
 };
 
@@ -128,13 +128,12 @@ impl<'a> Value<'a> for Msg<'a> {
         Some(Self(Inner::Base64(text)))
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
-        writer.raw(b"\"");
-        let mut bytes = self.bytes();
-        while let Some(first) = bytes.next() {
-            writer.raw(&encode(first, bytes.next(), bytes.next()));
+    fn out(&self) -> Out<'_> {
+        match self.0 {
+            // Checked base64 is the only one of its bytes.
+            Inner::Base64(text) => Out::Text(text),
+            Inner::Bytes(bytes) => Out::Base64(bytes),
         }
-        writer.raw(b"\"");
     }
 }
 
@@ -160,7 +159,7 @@ impl fmt::Debug for Msg<'_> {
 impl serde::Serialize for Msg<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut base64 = [0; MAX_MSG_BASE64_LEN + 2];
-        let mut writer = Writer::new(&mut base64);
+        let mut writer = crate::json::write::Writer::new(&mut base64);
         Value::write(self, &mut writer);
         let quoted = writer.finish().map_err(serde::ser::Error::custom)?;
         let text = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
@@ -263,23 +262,13 @@ impl Iterator for Decode<'_> {
     }
 }
 
-/// The four characters of up to three bytes.
-fn encode(first: u8, second: Option<u8>, third: Option<u8>) -> [u8; 4] {
-    let char = |bits: u8| ALPHABET.get(usize::from(bits & 63)).copied().unwrap_or(b'=');
-    let (b, c) = (second.unwrap_or(0), third.unwrap_or(0));
-    [
-        char(first >> 2),
-        char(first << 4 | b >> 4),
-        second.map_or(b'=', |_| char(b << 2 | c >> 6)),
-        third.map_or(b'=', |_| char(c)),
-    ]
-}
-
 #[cfg(test)]
 mod tests {
     use base64::prelude::{BASE64_STANDARD, Engine as _};
     use proptest::prelude::*;
     use std::{format, string::String, vec::Vec};
+
+    use crate::json::write::Writer;
 
     use super::*;
 

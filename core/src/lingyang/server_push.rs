@@ -5,7 +5,7 @@ use crate::{
     json::{
         cursor::{Cursor, Result as JsonResult},
         list::list,
-        schema::{Member, Value, find_member, object, read_members, write_object},
+        schema::{Member, Value, find_member, object, read_members},
         write::Writer,
     },
 };
@@ -116,8 +116,15 @@ impl<'a> ServerPush<'a> {
         writer.unsigned(u64::from(matches!(self, Self::Proxy(_))));
         writer.key("payload");
         match self {
-            Self::Batch(payload) => write_object(payload, &mut writer),
-            Self::Proxy(messages) => messages.write(&mut writer),
+            Self::Batch(payload) => payload.write(&mut writer),
+            Self::Proxy(messages) => {
+                writer.open_array();
+                for message in messages.iter() {
+                    writer.separate();
+                    Value::write(&message, &mut writer);
+                }
+                writer.close_array();
+            }
         }
         writer.close_object();
         writer.finish()

@@ -5,7 +5,7 @@ use crate::{
     json::{
         Raw,
         cursor::Cursor,
-        schema::{Member, Value, find_member, object, read_members, write_object},
+        schema::{Member, Value, find_member, object, read_members},
         write::Writer,
     },
 };
@@ -93,7 +93,7 @@ impl<'a> Webhook<'a> {
                 writer.key("event");
                 writer.text(Text::from(DEVICE_MESSAGE));
                 writer.key("data");
-                write_object(message, &mut writer);
+                message.write(&mut writer);
                 writer.close_object();
             }
             Self::Unknown { body, .. } => body.write(&mut writer),

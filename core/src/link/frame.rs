@@ -6,7 +6,7 @@ use crate::{
         cursor::{Cursor, Result as JsonResult},
         schema::{Member, Value, object, read_members},
         slice::Slice,
-        write::Writer,
+        write::{Out, Writer},
     },
     lingyang::{Cid, Msg},
 };
@@ -104,8 +104,8 @@ impl<'a> Value<'a> for ReceiptState<'a> {
         None
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
-        writer.text(self.text());
+    fn out(&self) -> Out<'_> {
+        Out::Text(self.text())
     }
 }
 
@@ -191,28 +191,27 @@ impl<'a> Frame<'a> {
     ///
     /// [`ErrorKind::BufferFull`] with the length it takes.
     pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
+        let (name, out) = match self {
+            Self::Hello(hello) => ("hello", hello.out()),
+            Self::Welcome(welcome) => ("welcome", welcome.out()),
+            Self::Message(message) => ("message", message.out()),
+            Self::Ack(id) => ("ack", id.out()),
+            Self::Receipt(receipt) => ("receipt", receipt.out()),
+            Self::Ping(number) => ("ping", number.out()),
+            Self::Pong(number) => ("pong", number.out()),
+            Self::Error(problem) => ("error", problem.out()),
+            Self::Unknown => ("", Out::Absent),
+        };
         let mut writer = Writer::new(buf);
         writer.open_object();
-        match self {
-            Self::Hello(hello) => member(&mut writer, "hello", hello),
-            Self::Welcome(welcome) => member(&mut writer, "welcome", welcome),
-            Self::Message(message) => member(&mut writer, "message", message),
-            Self::Ack(id) => member(&mut writer, "ack", id),
-            Self::Receipt(receipt) => member(&mut writer, "receipt", receipt),
-            Self::Ping(number) => member(&mut writer, "ping", number),
-            Self::Pong(number) => member(&mut writer, "pong", number),
-            Self::Error(problem) => member(&mut writer, "error", problem),
-            Self::Unknown => {}
+        if !name.is_empty() {
+            writer.key(name);
+            writer.value(out);
         }
         writer.close_object();
         writer.raw(b"\n");
         writer.finish()
     }
-}
-
-fn member<'a>(writer: &mut Writer<'_>, name: &'static str, value: &impl Value<'a>) {
-    writer.key(name);
-    value.write(writer);
 }
 
 #[cfg(test)]

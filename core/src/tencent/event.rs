@@ -6,9 +6,10 @@ use crate::{
     json::{
         Raw,
         cursor::{Cursor, Result as JsonResult},
-        schema::{Value, object, open_enum, write_object},
+        room::Room,
+        schema::{Value, object, open_enum, write_item},
         slice::Slice,
-        write::Writer,
+        write::{Out, Writer},
     },
 };
 
@@ -43,8 +44,15 @@ macro_rules! constant {
                 (slice.string()?.as_str()? == Self::TEXT).then_some(Self)
             }
 
-            fn write(&self, writer: &mut Writer<'_>) {
-                writer.text(Text::from(Self::TEXT));
+            const BEGINNING: &'static str = concat!("\"", $text, "\"");
+
+            fn out(&self) -> Out<'_> {
+                Out::Text(Text::from(Self::TEXT))
+            }
+
+            #[inline(always)]
+            fn write_plain<'b>(&self, room: Room<'b>) -> Option<Room<'b>> {
+                Some(room)
             }
         }
 
@@ -271,8 +279,8 @@ impl<'a> Event<'_, 'a> {
 
     pub(super) fn write_to(&self, writer: &mut Writer<'_>) {
         match self {
-            Self::OfflinePush(event) => write_object(*event, writer),
-            Self::AllMemberPush(event) => write_object(*event, writer),
+            Self::OfflinePush(event) => write_item(*event, writer),
+            Self::AllMemberPush(event) => write_item(*event, writer),
             Self::Unknown { event, .. } => event.write(writer),
         }
     }

@@ -9,7 +9,7 @@ use crate::{
         cursor::{Cursor, Result as JsonResult},
         schema::{Value, object, read_document, write_document},
         slice::Slice,
-        write::Writer,
+        write::Out,
     },
 };
 
@@ -67,8 +67,8 @@ impl<'a> Value<'a> for ActionStatus<'a> {
         None
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
-        writer.text(self.text());
+    fn out(&self) -> Out<'_> {
+        Out::Text(self.text())
     }
 }
 

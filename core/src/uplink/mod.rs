@@ -29,7 +29,7 @@ use crate::{
         Raw,
         batch::Batch,
         cursor::{Cursor, Result as JsonResult},
-        schema::{Member, Value, find_member, open_enum, read_elements, read_into, read_members, write_object},
+        schema::{Member, Value, find_member, open_enum, read_elements, read_into, read_members, write_item},
         skip::skip,
         write::Writer,
     },
@@ -90,8 +90,8 @@ impl Item<'_, '_> {
 
     fn write_to(&self, writer: &mut Writer<'_>) {
         match self {
-            Self::Message(message) => write_object(*message, writer),
-            Self::Report(report) => write_object(*report, writer),
+            Self::Message(message) => write_item(*message, writer),
+            Self::Report(report) => write_item(*report, writer),
             Self::Unsupported(raw) => raw.write(writer),
         }
     }

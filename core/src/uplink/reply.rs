@@ -9,7 +9,7 @@ use crate::{
         cursor::{Cursor, Result as JsonResult},
         schema::{Value, object, read_document, write_document},
         slice::Slice,
-        write::Writer,
+        write::Out,
     },
 };
 
@@ -84,8 +84,8 @@ impl<'a> Value<'a> for Code {
         slice.signed().map(Self)
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
-        writer.signed(self.0);
+    fn out(&self) -> Out<'_> {
+        Out::Signed(self.0)
     }
 }
 
