@@ -39,6 +39,11 @@ impl<'a> Text<'a> {
         if self.escaped { None } else { Some(self.raw) }
     }
 
+    /// The text as it stands in JSON, or the plain text when it has no escapes.
+    pub(crate) const fn as_json(&self) -> &'a str {
+        self.raw
+    }
+
     /// Whether the text has no characters.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

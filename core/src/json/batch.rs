@@ -25,10 +25,10 @@ impl<'b> Batch<'b> {
         before: impl FnOnce(&mut Writer<'_>),
     ) -> Self {
         let mut writer = Writer::new(buf);
-        writer.open_object();
+        writer.open(b'{');
         before(&mut writer);
         writer.key(array);
-        writer.open_array();
+        writer.open(b'[');
         Self { writer, array: Field::top(array), items: 0, limit }
     }
 

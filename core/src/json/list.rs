@@ -96,8 +96,8 @@ impl<'a, T: Value<'a> + Copy> Value<'a> for List<'a, T> {
 impl<'a, T: Value<'a>> Values for List<'a, T> {
     fn value(&self, index: usize) -> Out<'_> {
         match self {
-            Self::Json { .. } => Out::Absent,
-            Self::Slice(elements) => elements.get(index).map_or(Out::Absent, T::out),
+            Self::Json { .. } => Out::End,
+            Self::Slice(elements) => elements.get(index).map_or(Out::End, T::out),
         }
     }
 }

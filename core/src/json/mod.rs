@@ -17,7 +17,7 @@ use cursor::{Cursor, Result};
 use skip::{Step, walk};
 use write::Writer;
 
-use crate::Error;
+use crate::{Error, Text};
 
 /// Levels of arrays and objects a document may have, all counted from its first bracket ("nesting bounded (default
 /// 32)": the page on rules for all three; ours).
@@ -60,15 +60,19 @@ pub fn compact<'b>(document: &[u8], buf: &'b mut [u8]) -> core::result::Result<&
 
 fn write_compact(cursor: &mut Cursor<'_>, writer: &mut Writer<'_>) -> Result<()> {
     walk(cursor, &mut |step| match step {
-        Step::Open(byte) | Step::Close(byte) => writer.raw(&[byte]),
+        Step::Open(byte) | Step::Close(byte) => writer.byte(byte),
         Step::Key(key) => {
-            writer.text(key);
-            writer.raw(b":");
+            write_text(key, writer);
+            writer.byte(b':');
         }
-        Step::String(text) => writer.text(text),
+        Step::String(text) => write_text(text, writer),
         Step::Scalar(bytes) => writer.raw(bytes),
-        Step::Comma => writer.raw(b","),
+        Step::Comma => writer.byte(b','),
     })
+}
+
+fn write_text(text: Text<'_>, writer: &mut Writer<'_>) {
+    writer.fast_or(|room| room.byte(b'"')?.text(text), |writer| writer.text(text));
 }
 
 /// Runs one of this crate's writers until its buffer is large enough, and returns what it wrote.

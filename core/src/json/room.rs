@@ -7,7 +7,10 @@
 
 use crate::Text;
 
-use super::{slice::plain_len, write::escape};
+use super::{
+    slice::plain_len,
+    write::{hex, short_escape},
+};
 
 /// The part of a buffer that is not written yet.
 #[derive(Debug)]
@@ -115,16 +118,17 @@ impl<'b> Room<'b> {
 
     #[cold]
     fn escaped(self, mut text: &[u8]) -> Option<Self> {
-        let mut room = self.0;
+        let mut room = self;
         loop {
             let (plain, rest) = text.split_at_checked(plain_len(text))?;
-            let (place, after) = room.split_at_mut_checked(plain.len())?;
+            let (place, after) = room.0.split_at_mut_checked(plain.len())?;
             place.copy_from_slice(plain);
-            room = after;
-            let Some((&byte, rest)) = rest.split_first() else { return Self(room).byte(b'"') };
-            let (bytes, len) = escape(byte);
-            *room.first_chunk_mut()? = bytes;
-            room = room.get_mut(len..)?;
+            let Some((&byte, rest)) = rest.split_first() else { return Self(after).byte(b'"') };
+            let letter = short_escape(byte)?;
+            room = Self(after).byte(b'\\')?.byte(letter)?;
+            if letter == b'u' {
+                room = room.byte(b'0')?.byte(b'0')?.byte(hex(byte >> 4))?.byte(hex(byte & 15))?;
+            }
             text = rest;
         }
     }
@@ -191,13 +195,21 @@ fn copy_unless_special(text: &[u8], place: &mut [u8]) -> bool {
         if let Some(place) = place.last_chunk_mut() {
             *place = last;
         }
-        let word = u64::from(u32::from_le_bytes(first)) << 32 | u64::from(u32::from_le_bytes(last));
+        let word = (u64::from(u32::from_le_bytes(first)) << 32) | u64::from(u32::from_le_bytes(last));
         (word, word)
     } else {
-        return text.iter().zip(place).fold(false, |special, (&from, to)| {
-            *to = from;
-            special | is_special(from)
-        });
+        let Some(&last) = text.last() else { return false };
+        let (first, middle) = (text.first().copied().unwrap_or(last), text.get(1).copied().unwrap_or(last));
+        if let Some(place) = place.first_mut() {
+            *place = first;
+        }
+        if let Some(place) = place.get_mut(1) {
+            *place = middle;
+        }
+        if let Some(place) = place.last_mut() {
+            *place = last;
+        }
+        return is_special(first) | is_special(middle) | is_special(last);
     };
     special_bytes(first) | special_bytes(last) != 0
 }
@@ -219,11 +231,11 @@ fn is_special(byte: u8) -> bool {
 /// parts of that size.
 #[inline(always)]
 fn eight_digits(value: u64) -> u64 {
-    let fours = value / 10_000 | (value % 10_000) << 32;
-    let hundreds = (fours * 10_486) >> 20 & 0x0000_007f_0000_007f;
-    let twos = hundreds | (fours - hundreds * 100) << 16;
-    let tens = (twos * 103) >> 10 & 0x000f_000f_000f_000f;
-    tens | (twos - tens * 10) << 8
+    let fours = (value / 10_000) | ((value % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | ((fours - hundreds * 100) << 16);
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | ((twos - tens * 10) << 8)
 }
 
 /// What makes characters of digits.
@@ -233,10 +245,10 @@ const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
 #[inline(always)]
 fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
-    let quote = word ^ ONES * 0x22;
-    let backslash = word ^ ONES * 0x5c;
-    let special = word.wrapping_sub(ONES * 0x20) & !word
-        | quote.wrapping_sub(ONES) & !quote
-        | backslash.wrapping_sub(ONES) & !backslash;
-    special & ONES * 0x80
+    let quote = word ^ (ONES * 0x22);
+    let backslash = word ^ (ONES * 0x5c);
+    let special = (word.wrapping_sub(ONES * 0x20) & !word)
+        | (quote.wrapping_sub(ONES) & !quote)
+        | (backslash.wrapping_sub(ONES) & !backslash);
+    special & (ONES * 0x80)
 }

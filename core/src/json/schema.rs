@@ -98,7 +98,7 @@ fn read_by_table<'a, O: Object<'a>>(object: &mut O, cursor: &mut Cursor<'a>) -> 
 /// Writes one object of many, fast where there is room to spare.
 #[inline]
 pub(crate) fn write_item<'a, O: Object<'a> + Value<'a>>(object: &O, writer: &mut Writer<'_>) {
-    writer.raw_or(|room| object.write_plain(room), |writer| object.write(writer));
+    writer.fast_or(|room| object.write_plain(room), |writer| object.write(writer));
 }
 
 /// Reads a document that is one object and nothing else.
@@ -477,7 +477,7 @@ macro_rules! object {
                         return crate::json::schema::Value::out(&self.$field);
                     }
                 )*
-                crate::json::write::Out::Absent
+                crate::json::write::Out::End
             }
         }
 

@@ -6,7 +6,7 @@
 
 use crate::{Error, ErrorKind, Field, Text};
 
-use super::{MAX_INTEGER_LEN, cursor::Result, decimal, room::Room, schema::Member, slice::plain_len};
+use super::{cursor::Result, room::Room, schema::Member};
 
 /// A value to write, by its kind.
 #[derive(Clone, Copy)]
@@ -22,13 +22,14 @@ pub(crate) enum Out<'v> {
     Json(&'v [u8]),
     /// The members that are there, in the order of their table.
     Object(&'static [Member], &'v dyn Values),
-    /// The elements up to the first that is absent.
     Array(&'v dyn Values),
+    /// No value: there are no more.
+    End,
 }
 
 /// What has numbered values: an object its members', an array its elements.
 pub(crate) trait Values {
-    /// The value with number `index`; [`Out::Absent`] past the last.
+    /// The value with number `index`; [`Out::End`] past the last.
     fn value(&self, index: usize) -> Out<'_>;
 }
 
@@ -37,10 +38,11 @@ pub(crate) const MAX_LEVELS: usize = 2;
 
 /// An object or array under way.
 struct Level<'v> {
-    /// `None` for an array.
-    members: Option<&'static [Member]>,
+    /// None for an array.
+    members: &'static [Member],
     values: &'v dyn Values,
     next: usize,
+    close: u8,
 }
 
 /// Writes JSON into a buffer of the caller's, counting on when it is full.
@@ -103,18 +105,25 @@ impl<'b> Writer<'b> {
         Ok(self.buf.get(..self.len).unwrap_or_default())
     }
 
+    /// Writes a byte. Nothing here copies more than one at a time: a device has room for the loop, and what is long and
+    /// often sent is not written here.
+    pub(crate) fn byte(&mut self, byte: u8) {
+        if let Some(place) = self.buf.get_mut(self.len) {
+            *place = byte;
+        }
+        self.len = self.len.saturating_add(1);
+    }
+
     /// Writes bytes as they are.
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
-        // Two steps, so that the compiler sees the same length on both sides.
-        if let Some(place) = self.buf.get_mut(self.len..).and_then(|room| room.get_mut(..bytes.len())) {
-            place.copy_from_slice(bytes);
+        for &byte in bytes {
+            self.byte(byte);
         }
-        self.len = self.len.saturating_add(bytes.len());
     }
 
     /// Writes by the fast writer if all of it and a little more has room, or else by `careful`.
     #[inline]
-    pub(crate) fn raw_or(&mut self, fast: impl FnOnce(Room<'_>) -> Option<Room<'_>>, careful: impl FnOnce(&mut Self)) {
+    pub(crate) fn fast_or(&mut self, fast: impl FnOnce(Room<'_>) -> Option<Room<'_>>, careful: impl FnOnce(&mut Self)) {
         let room = self.buf.get_mut(self.len..).map(Room::new);
         match room.and_then(fast).map(|room| room.len()) {
             Some(left) => self.len = self.buf.len().saturating_sub(left),
@@ -122,76 +131,104 @@ impl<'b> Writer<'b> {
         }
     }
 
-    pub(crate) fn unsigned(&mut self, value: u64) {
-        let mut digits = [0; MAX_INTEGER_LEN];
-        self.raw(decimal(value, &mut digits).as_bytes());
+    pub(crate) fn unsigned(&mut self, mut value: u64) {
+        let start = self.len;
+        loop {
+            let (tenth, digit) = divide_by_ten(value);
+            self.byte(b'0' + digit);
+            value = tenth;
+            if value == 0 {
+                break;
+            }
+        }
+        // The last digit came first. Digits past the end need no order.
+        let mut digits = self.buf.get_mut(start..self.len).unwrap_or_default();
+        while let [first, between @ .., last] = digits {
+            core::mem::swap(first, last);
+            digits = between;
+        }
     }
 
     pub(crate) fn signed(&mut self, value: i64) {
         if value < 0 {
-            self.raw(b"-");
+            self.byte(b'-');
         }
         self.unsigned(value.unsigned_abs());
     }
 
     /// Writes a JSON string. Only what RFC 8259 demands is escaped.
     pub(crate) fn text(&mut self, text: Text<'_>) {
-        self.raw(b"\"");
+        self.byte(b'"');
         match text.as_str() {
             Some(plain) => self.escaped(plain.as_bytes()),
-            None => {
-                for char in text.chars() {
-                    let mut utf8 = [0; 4];
-                    self.escaped(char.encode_utf8(&mut utf8).as_bytes());
-                }
-            }
+            None => self.checked(text.as_json().as_bytes(), Within::String),
         }
-        self.raw(b"\"");
+        self.byte(b'"');
     }
 
-    fn escaped(&mut self, mut text: &[u8]) {
-        loop {
-            let (plain, rest) = text.split_at_checked(plain_len(text)).unwrap_or((text, &[]));
-            self.raw(plain);
-            let Some((&byte, rest)) = rest.split_first() else { return };
-            let (bytes, len) = escape(byte);
-            self.raw(bytes.get(..len).unwrap_or_default());
-            text = rest;
+    fn escaped(&mut self, text: &[u8]) {
+        for &byte in text {
+            match short_escape(byte) {
+                Some(b'u') => {
+                    self.raw(br"\u00");
+                    self.raw(&[hex(byte >> 4), hex(byte & 15)]);
+                }
+                Some(letter) => self.raw(&[b'\\', letter]),
+                None => self.byte(byte),
+            }
         }
     }
 
     /// Writes bytes as a JSON string of standard base64 (RFC 4648, section 4).
     fn base64(&mut self, bytes: &[u8]) {
-        self.raw(b"\"");
+        self.byte(b'"');
         for group in bytes.chunks(3) {
-            let (mut bits, mut chars) = (0, [b'='; 4]);
+            let mut bits = 0;
             for place in 0..3 {
                 bits = bits << 8 | u32::from(group.get(place).copied().unwrap_or(0));
             }
-            for char in chars.iter_mut().take(group.len() + 1) {
-                *char = sextet(bits >> 18 & 63);
+            for place in 0..4 {
+                self.byte(if place > group.len() { b'=' } else { sextet(bits >> 18 & 63) });
                 bits <<= 6;
             }
-            self.raw(&chars);
         }
-        self.raw(b"\"");
+        self.byte(b'"');
     }
 
-    /// Writes checked JSON without white space, its texts with the fewest escapes.
-    fn checked(&mut self, mut json: &[u8]) {
+    /// Writes checked JSON, or the inside of a checked string, without white space and with the fewest escapes.
+    fn checked(&mut self, mut json: &[u8], mut within: Within) {
         while let Some((&byte, rest)) = json.split_first() {
             json = rest;
-            match byte {
-                b' ' | b'\n' | b'\r' | b'\t' => {}
-                b'"' => {
-                    let (text, rest) = split_string(rest);
-                    // It was checked as a part of its document.
-                    let escaped = text.contains(&b'\\');
-                    self.text(Text::from_json(core::str::from_utf8(text).unwrap_or_default(), escaped));
-                    json = rest;
-                }
-                _ => self.raw(&[byte]),
+            match (byte, within) {
+                (b'\\', _) => self.respell(&mut json),
+                (b' ' | b'\n' | b'\r' | b'\t', Within::Document) => continue,
+                (b'"', Within::Document) => within = Within::String,
+                (b'"', Within::String) => within = Within::Document,
+                _ => {}
             }
+            if byte != b'\\' {
+                self.byte(byte);
+            }
+        }
+    }
+
+    /// Writes what the escape that `json` goes on with, past its backslash, stands for.
+    fn respell(&mut self, json: &mut &[u8]) {
+        let Some((&letter, rest)) = json.split_first() else { return };
+        *json = rest;
+        match letter {
+            b'u' => {
+                let mut code = code_unit(json);
+                if let 0xd800..0xdc00 = code {
+                    *json = json.get(2..).unwrap_or_default();
+                    code = 0x10000 + ((code - 0xd800) << 10) + (code_unit(json) & 0x3ff);
+                }
+                let mut utf8 = [0; 4];
+                let char = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+                self.escaped(char.encode_utf8(&mut utf8).as_bytes());
+            }
+            b'/' => self.byte(b'/'),
+            _ => self.raw(&[b'\\', letter]),
         }
     }
 
@@ -200,65 +237,59 @@ impl<'b> Writer<'b> {
         let (mut outer, mut level): (Option<Level<'v>>, Option<Level<'v>>) = (None, None);
         loop {
             match out {
-                Out::Absent => {}
+                Out::Absent | Out::End => {}
                 Out::Unsigned(value) => self.unsigned(value),
                 Out::Signed(value) => self.signed(value),
                 Out::Text(text) => self.text(text),
                 Out::Base64(bytes) => self.base64(bytes),
-                Out::Json(json) => self.checked(json),
+                Out::Json(json) => self.checked(json, Within::Document),
                 Out::Object(members, values) => {
-                    self.open_object();
-                    outer = level.replace(Level { members: Some(members), values, next: 0 });
+                    self.open(b'{');
+                    outer = level.replace(Level { members, values, next: 0, close: b'}' });
                 }
                 Out::Array(values) => {
-                    self.open_array();
-                    outer = level.replace(Level { members: None, values, next: 0 });
+                    self.open(b'[');
+                    outer = level.replace(Level { members: &[], values, next: 0, close: b']' });
                 }
             }
             out = loop {
                 let Some(within) = &mut level else { return };
-                let value = within.values.value(within.next);
-                let member = within.members.map(|members| members.get(within.next));
+                let (value, member) = (within.values.value(within.next), within.members.get(within.next));
                 within.next += 1;
-                match (member, value) {
-                    (Some(Some(_)), Out::Absent) => {}
-                    (Some(Some(member)), value) => {
-                        self.key(member.name);
-                        break value;
-                    }
-                    (None, Out::Absent) => {
-                        self.close_array();
+                match value {
+                    Out::Absent => continue,
+                    Out::End => {
+                        self.close(within.close);
                         level = outer.take();
+                        continue;
                     }
-                    (None, value) => {
-                        self.separate();
-                        break value;
-                    }
-                    (Some(None), _) => {
-                        self.close_object();
-                        level = outer.take();
-                    }
+                    _ => {}
                 }
+                match member {
+                    Some(member) => self.key(member.name),
+                    None => self.separate(),
+                }
+                break value;
             };
         }
     }
 
-    /// Opens an object.
-    pub(crate) fn open_object(&mut self) {
-        self.raw(b"{");
+    /// Writes a bracket that opens an object or array.
+    pub(crate) fn open(&mut self, bracket: u8) {
+        self.byte(bracket);
         self.first = true;
     }
 
-    /// Closes an object; what follows stands after a value.
-    pub(crate) fn close_object(&mut self) {
-        self.raw(b"}");
+    /// Writes a bracket that closes an object or array; what follows stands after a value.
+    pub(crate) fn close(&mut self, bracket: u8) {
+        self.byte(bracket);
         self.first = false;
     }
 
     /// Writes the comma before a member or element, if one is due, and makes the next one due.
     pub(crate) fn separate(&mut self) {
         if !self.first {
-            self.raw(b",");
+            self.byte(b',');
         }
         self.first = false;
     }
@@ -266,51 +297,55 @@ impl<'b> Writer<'b> {
     /// Writes a key of this crate's own, which needs no escapes.
     pub(crate) fn key(&mut self, name: &'static str) {
         self.separate();
-        self.raw(b"\"");
+        self.byte(b'"');
         self.raw(name.as_bytes());
         self.raw(b"\":");
     }
+}
 
-    /// Opens an array.
-    pub(crate) fn open_array(&mut self) {
-        self.raw(b"[");
-        self.first = true;
-    }
+/// Where a byte of checked JSON stands.
+#[derive(Clone, Copy)]
+enum Within {
+    Document,
+    String,
+}
 
-    /// Closes an array; what follows stands after a value.
-    pub(crate) fn close_array(&mut self) {
-        self.raw(b"]");
-        self.first = false;
+/// What follows the backslash in the escape of a byte that a JSON string cannot hold as it is; `u` for those that have
+/// no letter of their own.
+pub(crate) fn short_escape(byte: u8) -> Option<u8> {
+    match byte {
+        b'"' | b'\\' => Some(byte),
+        8 => Some(b'b'),
+        9 => Some(b't'),
+        10 => Some(b'n'),
+        12 => Some(b'f'),
+        13 => Some(b'r'),
+        0..0x20 => Some(b'u'),
+        _ => None,
     }
 }
 
-/// The escape of a byte that a JSON string cannot hold as it is, and how many of the bytes are it.
-pub(crate) fn escape(byte: u8) -> ([u8; 6], usize) {
-    let short = match byte {
-        b'"' | b'\\' => byte,
-        8 => b'b',
-        9 => b't',
-        10 => b'n',
-        12 => b'f',
-        13 => b'r',
-        _ => {
-            let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
-            return ([b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)], 6);
-        }
-    };
-    ([b'\\', short, 0, 0, 0, 0], 2)
+/// The hexadecimal digit of four bits.
+pub(crate) fn hex(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble }
 }
 
-/// Splits what follows a quote at the quote that ends the string, which goes with neither part.
-fn split_string(json: &[u8]) -> (&[u8], &[u8]) {
-    let mut escaping = false;
-    let end = json.iter().position(|&byte| {
-        let ends = byte == b'"' && !escaping;
-        escaping = byte == b'\\' && !escaping;
-        ends
-    });
-    let (text, rest) = json.split_at_checked(end.unwrap_or(json.len())).unwrap_or((json, &[]));
-    (text, rest.get(1..).unwrap_or_default())
+/// Takes four checked hexadecimal digits.
+fn code_unit(json: &mut &[u8]) -> u32 {
+    let (digits, rest) = json.split_at_checked(4).unwrap_or((json, &[]));
+    *json = rest;
+    digits.iter().fold(0, |unit, &digit| unit << 4 | char::from(digit).to_digit(16).unwrap_or(0))
+}
+
+/// A tenth of `value` and the digit that is left, by divisions of 32 bits: a device has no others, and the library's
+/// would cost it more than all of this file.
+fn divide_by_ten(value: u64) -> (u64, u8) {
+    let part = |shift: u32, mask| u32::try_from(value >> shift & mask).unwrap_or(0);
+    let high = part(32, 0xffff_ffff);
+    let middle = ((high % 10) << 16) | part(16, 0xffff);
+    let low = ((middle % 10) << 16) | part(0, 0xffff);
+    let tenth = u64::from(high / 10) << 32 | u64::from(middle / 10) << 16 | u64::from(low / 10);
+    (tenth, u8::try_from(low % 10).unwrap_or(0))
 }
 
 /// The character of six bits in base64.

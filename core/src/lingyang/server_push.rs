@@ -111,22 +111,22 @@ impl<'a> ServerPush<'a> {
     /// [`ErrorKind::BufferFull`] with the length it takes.
     pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
         let mut writer = Writer::new(buf);
-        writer.open_object();
+        writer.open(b'{');
         writer.key("proxy");
         writer.unsigned(u64::from(matches!(self, Self::Proxy(_))));
         writer.key("payload");
         match self {
             Self::Batch(payload) => payload.write(&mut writer),
             Self::Proxy(messages) => {
-                writer.open_array();
+                writer.open(b'[');
                 for message in messages.iter() {
                     writer.separate();
                     Value::write(&message, &mut writer);
                 }
-                writer.close_array();
+                writer.close(b']');
             }
         }
-        writer.close_object();
+        writer.close(b'}');
         writer.finish()
     }
 }

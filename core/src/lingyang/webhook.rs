@@ -89,12 +89,12 @@ impl<'a> Webhook<'a> {
         let mut writer = Writer::new(buf);
         match self {
             Self::DeviceMessage(message) => {
-                writer.open_object();
+                writer.open(b'{');
                 writer.key("event");
                 writer.text(Text::from(DEVICE_MESSAGE));
                 writer.key("data");
                 message.write(&mut writer);
-                writer.close_object();
+                writer.close(b'}');
             }
             Self::Unknown { body, .. } => body.write(&mut writer),
         }

@@ -203,12 +203,12 @@ impl<'a> Frame<'a> {
             Self::Unknown => ("", Out::Absent),
         };
         let mut writer = Writer::new(buf);
-        writer.open_object();
+        writer.open(b'{');
         if !name.is_empty() {
             writer.key(name);
             writer.value(out);
         }
-        writer.close_object();
+        writer.close(b'}');
         writer.raw(b"\n");
         writer.finish()
     }

@@ -23,7 +23,7 @@ pub use reply::{Answer, Code, Reply};
 pub use report::{Outcome, Report};
 
 use crate::{
-    Error, ErrorKind, Identity,
+    Error, ErrorKind, Identity, Text,
     identity::Identifier,
     json::{
         Raw,
@@ -107,7 +107,9 @@ impl Item<'_, '_> {
             let why = "of another MsgType than the batch; send messages (0) and reports (2) in batches of their own";
             return writer.fail(ErrorKind::NotSendable(why));
         }
-        if user_id.is_some_and(|user_id| user_id.chars().count() > MAX_USER_ID_CHARS) {
+        // No text has more characters than bytes, and its bytes need no counting.
+        let is_long = |text: Text<'_>| text.len() > MAX_USER_ID_CHARS && text.chars().count() > MAX_USER_ID_CHARS;
+        if user_id.is_some_and(is_long) {
             writer.field = writer.field.member("UserId");
             writer.fail(ErrorKind::NotSendable("longer than the 32 characters that may be sent"));
         }
