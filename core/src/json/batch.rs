@@ -36,27 +36,35 @@ impl<'b> Batch<'b> {
         self.items
     }
 
-    /// Adds what `write` writes, or nothing when that fails or leaves no room for the end.
-    pub(crate) fn push(&mut self, write: impl FnOnce(&mut Writer<'_>)) -> Result<()> {
+    /// Adds what `write` writes, or nothing when it may not be sent or leaves no room for the end.
+    #[inline]
+    pub(crate) fn push(
+        &mut self,
+        sendable: core::result::Result<(), NotSendable>,
+        write: impl FnOnce(&mut Writer<'_>),
+    ) -> Result<()> {
         let (start, items) = (self.writer.len(), self.items);
-        if self.items >= self.limit {
+        if items >= self.limit {
             return Err(Error::new(ErrorKind::TooMany { limit: self.limit }, self.array, start));
         }
         self.append(write);
-        if let Err(error) = self.writer.check(END.len()) {
+        let outcome = match sendable {
+            Ok(()) => self.writer.check(END.len(), self.array.element(items)),
+            Err(not) => Err(not.error(self.array.element(items), self.writer.len())),
+        };
+        if outcome.is_err() {
             self.writer.rewind(start);
             self.items = items;
-            return Err(error);
         }
-        Ok(())
+        outcome
     }
 
     /// Adds what `write` writes, without a limit and whether it fits or not: [`finish`](Self::finish) then tells how
     /// much all of it takes.
+    #[inline]
     pub(crate) fn append(&mut self, write: impl FnOnce(&mut Writer<'_>)) {
-        self.writer.field = self.array.element(self.items);
         if self.items > 0 {
-            self.writer.raw(b",");
+            self.writer.byte(b',');
         }
         write(&mut self.writer);
         self.items = self.items.saturating_add(1);
@@ -64,11 +72,26 @@ impl<'b> Batch<'b> {
 
     /// Ends the body; `least` is how many items it must have.
     pub(crate) fn finish(mut self, least: u32) -> Result<&'b [u8]> {
-        self.writer.field = self.array;
         if self.items < least {
-            self.writer.fail(ErrorKind::TooFew { least });
+            return Err(Error::new(ErrorKind::TooFew { least }, self.array, self.writer.len()));
         }
         self.writer.raw(END);
-        self.writer.finish()
+        self.writer.finish_field(self.array)
+    }
+}
+
+/// Why an item may be read but not sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NotSendable {
+    /// The member at fault; `None` for the item as a whole.
+    pub(crate) member: Option<&'static str>,
+    pub(crate) why: &'static str,
+}
+
+impl NotSendable {
+    #[cold]
+    fn error(self, item: Field, written: usize) -> Error {
+        let field = self.member.map_or(item, |member| item.member(member));
+        Error::new(ErrorKind::NotSendable(self.why), field, written)
     }
 }

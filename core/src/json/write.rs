@@ -52,17 +52,13 @@ struct Level<'v> {
 pub(crate) struct Writer<'b> {
     buf: &'b mut [u8],
     len: usize,
-    /// A rule the value breaks, kept until the end.
-    fault: Option<Error>,
     /// Where the next member of the object being written goes: before it comes a comma or not.
     first: bool,
-    /// The path of what is being written.
-    pub(crate) field: Field,
 }
 
 impl<'b> Writer<'b> {
     pub(crate) fn new(buf: &'b mut [u8]) -> Self {
-        Self { buf, len: 0, fault: None, first: true, field: Field::BODY }
+        Self { buf, len: 0, first: true }
     }
 
     /// Bytes written so far, those past the buffer's end included.
@@ -70,39 +66,33 @@ impl<'b> Writer<'b> {
         self.len
     }
 
-    pub(crate) fn capacity(&self) -> usize {
-        self.buf.len()
-    }
-
-    /// Takes back all that was written after `len`, and the fault in it.
+    /// Takes back all that was written after `len`.
     pub(crate) fn rewind(&mut self, len: usize) {
         self.len = len;
-        self.fault = None;
     }
 
-    /// Says that the value being written breaks a rule of sending.
-    pub(crate) fn fail(&mut self, kind: ErrorKind) {
-        let error = Error::new(kind, self.field, self.len);
-        self.fault.get_or_insert(error);
-    }
-
-    /// What has gone wrong so far, with `reserve` bytes to come.
-    pub(crate) fn check(&self, reserve: usize) -> Result<()> {
-        if let Some(fault) = self.fault {
-            return Err(fault);
-        }
+    /// Whether all that was written for `field` fits, with `reserve` bytes to come.
+    pub(crate) fn check(&self, reserve: usize, field: Field) -> Result<()> {
         let needed = self.len.saturating_add(reserve);
-        let capacity = self.capacity();
+        let capacity = self.buf.len();
         if needed > capacity {
-            return Err(Error::new(ErrorKind::BufferFull { needed, capacity }, self.field, capacity));
+            return Err(Error::new(ErrorKind::BufferFull { needed, capacity }, field, capacity));
         }
         Ok(())
     }
 
     /// Ends the writing.
     pub(crate) fn finish(self) -> Result<&'b [u8]> {
-        self.check(0)?;
-        Ok(self.buf.get(..self.len).unwrap_or_default())
+        self.finish_field(Field::BODY)
+    }
+
+    /// Ends the writing, the last of which was for `field`.
+    pub(crate) fn finish_field(self, field: Field) -> Result<&'b [u8]> {
+        let (needed, capacity) = (self.len, self.buf.len());
+        match self.buf.get(..needed) {
+            Some(written) => Ok(written),
+            None => Err(Error::new(ErrorKind::BufferFull { needed, capacity }, field, capacity)),
+        }
     }
 
     /// Writes a byte. Nothing here copies more than one at a time: a device has room for the loop, and what is long and

@@ -5,6 +5,7 @@ use crate::{
     identity::Identifier,
     json::{
         Raw,
+        batch::NotSendable,
         cursor::{Cursor, Result as JsonResult},
         room::Room,
         schema::{Value, object, open_enum, write_item},
@@ -286,16 +287,15 @@ impl<'a> Event<'_, 'a> {
     }
 
     /// The rules that hold for what we send and not for what we read.
-    pub(super) fn check_sendable(&self, writer: &mut Writer<'_>) {
-        let Self::OfflinePush(event) = self else { return };
+    pub(super) fn check_sendable(&self) -> Result<(), NotSendable> {
+        let Self::OfflinePush(event) = self else { return Ok(()) };
         let stray = |text: Option<Text<'_>>| text.is_some_and(|text| !text.is_empty());
-        let (name, rule) = match event.event_type {
+        let (member, why) = match event.event_type {
             EventType::Group if stray(event.msg_key) => ("MsgKey", "belongs to a single chat (EventType 1) only"),
             EventType::Single if stray(event.group_id) => ("GroupID", "belongs to a group chat (EventType 2) only"),
-            _ => return,
+            _ => return Ok(()),
         };
-        writer.field = writer.field.member(name);
-        writer.fail(ErrorKind::NotSendable(rule));
+        Err(NotSendable { member: Some(member), why })
     }
 }
 

@@ -158,10 +158,7 @@ impl<'b> BatchWriter<'b> {
     /// [`ErrorKind::NotSendable`] for a `MsgKey` in a group chat or a `GroupID` in a single one;
     /// [`ErrorKind::TooMany`] past [`MAX_EVENTS`]; [`ErrorKind::BufferFull`] when the rest of the buffer is too small.
     pub fn push(&mut self, event: Event<'_, '_>) -> Result<(), Error> {
-        self.0.push(|writer| {
-            event.write_to(writer);
-            event.check_sendable(writer);
-        })
+        self.0.push(event.check_sendable(), |writer| event.write_to(writer))
     }
 
     /// Ends the batch and returns the body.

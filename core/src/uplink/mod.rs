@@ -23,11 +23,11 @@ pub use reply::{Answer, Code, Reply};
 pub use report::{Outcome, Report};
 
 use crate::{
-    Error, ErrorKind, Identity, Text,
+    Error, Identity, Text,
     identity::Identifier,
     json::{
         Raw,
-        batch::Batch,
+        batch::{Batch, NotSendable},
         cursor::{Cursor, Result as JsonResult},
         schema::{Member, Value, find_member, open_enum, read_elements, read_into, read_members, write_item},
         skip::skip,
@@ -81,7 +81,7 @@ impl Item<'_, '_> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::BufferFull`] with the length it takes.
+    /// [`ErrorKind::BufferFull`](crate::ErrorKind::BufferFull) with the length it takes.
     pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
         let mut writer = Writer::new(buf);
         self.write_to(&mut writer);
@@ -97,22 +97,25 @@ impl Item<'_, '_> {
     }
 
     /// The rules that hold for what we send and not for what we read.
-    fn check_sendable(&self, msg_type: MsgType, writer: &mut Writer<'_>) {
+    fn check_sendable(&self, msg_type: MsgType) -> Result<(), NotSendable> {
+        let whole = |why| Err(NotSendable { member: None, why });
         let (own, user_id) = match self {
             Self::Message(message) => (MsgType::Messages, message.user_id),
             Self::Report(report) => (MsgType::Reports, report.user_id),
-            Self::Unsupported(_) => return writer.fail(ErrorKind::NotSendable("of a MsgType that is not 0 or 2")),
+            Self::Unsupported(_) => return whole("of a MsgType that is not 0 or 2"),
         };
         if own != msg_type {
-            let why = "of another MsgType than the batch; send messages (0) and reports (2) in batches of their own";
-            return writer.fail(ErrorKind::NotSendable(why));
+            return whole(
+                "of another MsgType than the batch; send messages (0) and reports (2) in batches of their own",
+            );
         }
         // No text has more characters than bytes, and its bytes need no counting.
         let is_long = |text: Text<'_>| text.len() > MAX_USER_ID_CHARS && text.chars().count() > MAX_USER_ID_CHARS;
         if user_id.is_some_and(is_long) {
-            writer.field = writer.field.member("UserId");
-            writer.fail(ErrorKind::NotSendable("longer than the 32 characters that may be sent"));
+            let why = "longer than the 32 characters that may be sent";
+            return Err(NotSendable { member: Some("UserId"), why });
         }
+        Ok(())
     }
 }
 
@@ -195,7 +198,7 @@ fn read_items<'a>(
 ///
 /// # Errors
 ///
-/// Those of [`read`], and [`ErrorKind::BufferFull`] with the length it takes.
+/// Those of [`read`], and [`ErrorKind::BufferFull`](crate::ErrorKind::BufferFull) with the length it takes.
 pub fn compact<'b>(body: &[u8], buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
     let summary = read(body, |_| {})?;
     let mut batch = open_batch(buf, summary.msg_type, u32::MAX);
@@ -240,22 +243,19 @@ impl<'b> BatchWriter<'b> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotSendable`] for an item of another `MsgType` than the batch's and for a `UserId` over
-    /// [`MAX_USER_ID_CHARS`]; [`ErrorKind::TooMany`] past [`MAX_BATCH_ITEMS`]; [`ErrorKind::BufferFull`] when the rest of the buffer is too small for it.
+    /// [`NotSendable`](crate::ErrorKind::NotSendable) for an item of another `MsgType` than the batch's and for a
+    /// `UserId` over [`MAX_USER_ID_CHARS`]; [`TooMany`](crate::ErrorKind::TooMany) past [`MAX_BATCH_ITEMS`];
+    /// [`BufferFull`](crate::ErrorKind::BufferFull) when the rest of the buffer is too small for it.
     pub fn push(&mut self, item: Item<'_, '_>) -> Result<(), Error> {
-        let msg_type = self.msg_type;
-        self.batch.push(|writer| {
-            item.write_to(writer);
-            item.check_sendable(msg_type, writer);
-        })
+        self.batch.push(item.check_sendable(self.msg_type), |writer| item.write_to(writer))
     }
 
     /// Ends the batch and returns the body.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooFew`] for a batch without items ("empty is accepted on input, never sent": the uplink page;
-    /// ours); [`ErrorKind::BufferFull`] when not even the empty batch fits.
+    /// [`TooFew`](crate::ErrorKind::TooFew) for a batch without items ("empty is accepted on input, never sent": the
+    /// uplink page; ours); [`BufferFull`](crate::ErrorKind::BufferFull) when not even the empty batch fits.
     pub fn finish(self) -> Result<&'b [u8], Error> {
         self.batch.finish(1)
     }
@@ -270,6 +270,8 @@ fn open_batch(buf: &mut [u8], msg_type: MsgType, limit: u32) -> Batch<'_> {
 
 #[cfg(test)]
 mod tests {
+    use crate::ErrorKind;
+
     use super::*;
 
     #[test]
