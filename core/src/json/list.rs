@@ -83,8 +83,8 @@ impl<'a, T: Value<'a> + Copy> Value<'a> for List<'a, T> {
 
     const LEVELS: usize = 1 + T::LEVELS;
 
-    /// An array that was read is written as it came: of its elements' rules none lets two spellings be one value. Objects
-    /// may have members unknown here; who declares a list of them writes them one by one.
+    /// An array that was read is written as it came, without white space and needless escapes. So a list of objects keeps
+    /// the members unknown here; who must not have them writes the objects one by one.
     fn out(&self) -> Out<'_> {
         match self {
             Self::Json { array, .. } => Out::Json(array),
