@@ -59,7 +59,10 @@ impl<'a> Text<'a> {
     /// The unescaped text's length in bytes of UTF-8.
     #[must_use]
     pub fn len(&self) -> usize {
-        if self.escaped { self.chars().map(char::len_utf8).sum() } else { self.raw.len() }
+        match self.as_str() {
+            Some(text) => text.len(),
+            None => self.pieces().map(|piece| piece.encode(&mut [0; 4]).len()).sum(),
+        }
     }
 
     /// Copies the unescaped text to the start of `buf`.
@@ -70,21 +73,19 @@ impl<'a> Text<'a> {
     ///
     /// [`ErrorKind::BufferFull`] with the length needed, when `buf` is shorter than that.
     pub fn copy_to<'b>(&self, buf: &'b mut [u8]) -> Result<&'b str, Error> {
-        let needed = self.len();
-        let capacity = buf.len();
-        let full = Error::new(ErrorKind::BufferFull { needed, capacity }, Field::BODY, 0);
-        let out = buf.get_mut(..needed).ok_or(full)?;
-        if let Some(text) = self.as_str() {
-            out.copy_from_slice(text.as_bytes());
-        } else {
-            let mut at = 0;
-            for char in self.chars() {
-                let end = at + char.len_utf8();
-                char.encode_utf8(out.get_mut(at..end).ok_or(full)?);
-                at = end;
-            }
-        }
-        str::from_utf8(out).map_err(|_| full)
+        let copied = match self.as_str() {
+            Some(text) => buf.get_mut(..text.len()).map(|out| {
+                out.copy_from_slice(text.as_bytes());
+                text.len()
+            }),
+            None => unescape(self.raw.as_bytes(), buf),
+        };
+        let Some(len) = copied else {
+            let full = ErrorKind::BufferFull { needed: self.len(), capacity: buf.len() };
+            return Err(Error::new(full, Field::BODY, 0));
+        };
+        // What was checked when it was read is text still.
+        Ok(str::from_utf8(buf.get(..len).unwrap_or_default()).unwrap_or_default())
     }
 
     /// The text as a `String`, borrowed when it has no escapes.
@@ -93,8 +94,16 @@ impl<'a> Text<'a> {
     pub fn to_cow(&self) -> alloc::borrow::Cow<'a, str> {
         match self.as_str() {
             Some(text) => alloc::borrow::Cow::Borrowed(text),
-            None => alloc::borrow::Cow::Owned(self.chars().collect()),
+            None => {
+                let mut text = alloc::string::String::with_capacity(self.raw.len());
+                self.pieces().for_each(|piece| text.push_str(piece.encode(&mut [0; 4])));
+                alloc::borrow::Cow::Owned(text)
+            }
         }
+    }
+
+    fn pieces(&self) -> Pieces<'a> {
+        Pieces(self.chars())
     }
 }
 
@@ -108,7 +117,9 @@ impl PartialEq for Text<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self.as_str(), other.as_str()) {
             (Some(a), Some(b)) => a == b,
-            _ => self.chars().eq(other.chars()),
+            (None, Some(plain)) => spells(self, plain),
+            (Some(plain), None) => spells(other, plain),
+            (None, None) => self.raw == other.raw || self.chars().eq(other.chars()),
         }
     }
 }
@@ -135,15 +146,22 @@ impl PartialOrd for Text<'_> {
 
 impl Ord for Text<'_> {
     fn cmp(&self, other: &Self) -> cmp::Ordering {
-        self.chars().cmp(other.chars())
+        match (self.as_str(), other.as_str()) {
+            // The order of UTF-8 is that of the characters.
+            (Some(a), Some(b)) => a.cmp(b),
+            _ => self.chars().cmp(other.chars()),
+        }
     }
 }
 
 impl hash::Hash for Text<'_> {
     fn hash<H: hash::Hasher>(&self, state: &mut H) {
-        for char in self.chars() {
-            state.write_u32(u32::from(char));
+        // In blocks, so that the hasher is told the same however the text is escaped.
+        let mut block = Block::default();
+        for piece in self.pieces() {
+            block.add(piece.encode(&mut [0; 4]).as_bytes(), state);
         }
+        block.flush(state);
         state.write_u8(0xff);
     }
 }
@@ -152,7 +170,7 @@ impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_str() {
             Some(text) => f.write_str(text),
-            None => self.chars().try_for_each(|char| fmt::Write::write_char(f, char)),
+            None => self.pieces().try_for_each(|piece| f.write_str(piece.encode(&mut [0; 4]))),
         }
     }
 }
@@ -192,42 +210,205 @@ pub struct Chars<'a> {
 }
 
 impl Chars<'_> {
+    /// The code unit of four hexadecimal digits, which have been checked.
     fn unit(&mut self) -> u32 {
-        let mut unit = 0;
-        for _ in 0..4 {
-            unit = unit << 4 | self.rest.next().and_then(|digit| digit.to_digit(16)).unwrap_or(0);
-        }
-        unit
+        let digits = self.rest.as_str().as_bytes().first_chunk().copied().unwrap_or_default();
+        self.rest.nth(3);
+        code_unit(digits)
     }
 }
 
 impl Iterator for Chars<'_> {
     type Item = char;
 
+    #[inline]
     fn next(&mut self) -> Option<char> {
         let char = self.rest.next()?;
         if !self.escaped || char != '\\' {
             return Some(char);
         }
-        Some(match self.rest.next()? {
-            'b' => '\u{8}',
-            'f' => '\u{c}',
-            'n' => '\n',
-            'r' => '\r',
-            't' => '\t',
-            'u' => {
-                let mut code = self.unit();
-                if (0xd800..0xdc00).contains(&code) {
-                    self.rest.next();
-                    self.rest.next();
-                    let low = self.unit();
-                    code = 0x10000 + ((code - 0xd800) << 10) + (low & 0x3ff);
-                }
-                char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
-            }
-            other => other,
-        })
+        let escape = self.rest.next()?;
+        if escape != 'u' {
+            return Some(char::from(control(u8::try_from(escape).unwrap_or(b'?'))));
+        }
+        let mut code = self.unit();
+        if (0xd800..0xdc00).contains(&code) {
+            self.rest.nth(1);
+            code = pair(code, self.unit());
+        }
+        Some(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
     }
+}
+
+/// The runs between escapes, and the characters that escapes stand for.
+struct Pieces<'a>(Chars<'a>);
+
+enum Piece<'a> {
+    Run(&'a str),
+    Char(char),
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = Piece<'a>;
+
+    fn next(&mut self) -> Option<Piece<'a>> {
+        let rest = self.0.rest.as_str();
+        let run = if self.0.escaped { rest.find('\\').unwrap_or(rest.len()) } else { rest.len() };
+        if run == 0 {
+            return self.0.next().map(Piece::Char);
+        }
+        let (run, rest) = rest.split_at_checked(run)?;
+        self.0.rest = rest.chars();
+        Some(Piece::Run(run))
+    }
+}
+
+impl<'a> Piece<'a> {
+    fn encode<'e>(self, buf: &'e mut [u8; 4]) -> &'e str
+    where
+        'a: 'e,
+    {
+        match self {
+            Self::Run(run) => run,
+            Self::Char(char) => char.encode_utf8(buf),
+        }
+    }
+}
+
+/// Whether `escaped` stands for `plain`.
+fn spells(escaped: &Text<'_>, plain: &str) -> bool {
+    let rest = escaped.pieces().try_fold(plain, |plain, piece| plain.strip_prefix(piece.encode(&mut [0; 4])));
+    rest == Some("")
+}
+
+/// What a hasher is told at once.
+struct Block {
+    bytes: [u8; Self::LEN],
+    len: usize,
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self { bytes: [0; Self::LEN], len: 0 }
+    }
+}
+
+impl Block {
+    const LEN: usize = 64;
+
+    fn add(&mut self, mut bytes: &[u8], state: &mut impl hash::Hasher) {
+        while !bytes.is_empty() {
+            if self.len == Self::LEN {
+                self.flush(state);
+            }
+            let room = self.bytes.get_mut(self.len..).unwrap_or_default();
+            let (now, later) = bytes.split_at_checked(room.len()).unwrap_or((bytes, &[]));
+            room.iter_mut().zip(now).for_each(|(to, from)| *to = *from);
+            self.len += now.len();
+            bytes = later;
+        }
+    }
+
+    fn flush(&mut self, state: &mut impl hash::Hasher) {
+        state.write(self.bytes.get(..self.len).unwrap_or_default());
+        self.len = 0;
+    }
+}
+
+/// Copies the inside of a JSON string, which has been checked, to the start of `buf` unescaped, and returns how long it
+/// is there; `None` when it does not fit.
+fn unescape(raw: &[u8], buf: &mut [u8]) -> Option<usize> {
+    let capacity = buf.len();
+    let (mut raw, mut out) = (raw, buf);
+    loop {
+        match raw {
+            [b'\\', b'u', a, b, c, d, after @ ..] => {
+                raw = after;
+                let unit = code_unit([*a, *b, *c, *d]);
+                if unit >= 0x800 && !(0xd800..0xe000).contains(&unit) {
+                    // Most of what is escaped: three bytes.
+                    let [_, _, high, low] = unit.to_be_bytes();
+                    let (to, room) = out.split_first_chunk_mut::<3>()?;
+                    *to = [0xe0 | high >> 4, 0x80 | (high << 2 & 0x3c) | low >> 6, 0x80 | low & 0x3f];
+                    out = room;
+                    continue;
+                }
+                let mut code = unit;
+                if let (0xd800..0xdc00, [_, _, a, b, c, d, after @ ..]) = (unit, raw) {
+                    raw = after;
+                    code = pair(unit, code_unit([*a, *b, *c, *d]));
+                }
+                let mut utf8 = [0; 4];
+                let char = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER).encode_utf8(&mut utf8);
+                let (to, room) = out.split_at_mut_checked(char.len())?;
+                to.copy_from_slice(char.as_bytes());
+                out = room;
+            }
+            [b'\\', escape, after @ ..] => {
+                raw = after;
+                let (to, room) = out.split_first_mut()?;
+                *to = control(*escape);
+                out = room;
+            }
+            [] => return Some(capacity - out.len()),
+            _ => {
+                let run = copy_run(raw, out)?;
+                raw = raw.get(run..)?;
+                out = out.get_mut(run..)?;
+            }
+        }
+    }
+}
+
+/// Copies the bytes before the first backslash, and returns how many they are.
+#[inline]
+fn copy_run(raw: &[u8], out: &mut [u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = ONES * 0x80;
+    let mut run = 0;
+    // Eight at a time; what is too much is overwritten by what comes next.
+    for (word, room) in raw.as_chunks::<8>().0.iter().zip(out.as_chunks_mut::<8>().0) {
+        *room = *word;
+        let word = u64::from_le_bytes(*word) ^ (ONES * 0x5c);
+        let backslash = word.wrapping_sub(ONES) & !word & HIGHS;
+        if backslash != 0 {
+            return Some(run + (backslash.trailing_zeros() / 8) as usize);
+        }
+        run += 8;
+    }
+    let mut room = out.get_mut(run..)?.iter_mut();
+    for &byte in raw.get(run..)?.iter().take_while(|byte| **byte != b'\\') {
+        *room.next()? = byte;
+        run += 1;
+    }
+    Some(run)
+}
+
+/// What a backslash and `escape` stand for, `\u` aside.
+fn control(escape: u8) -> u8 {
+    match escape {
+        b'b' => 0x08,
+        b'f' => 0x0c,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        other => other,
+    }
+}
+
+/// The value of four hexadecimal digits, which have been checked.
+#[inline]
+fn code_unit(digits: [u8; 4]) -> u32 {
+    let digits = u32::from_be_bytes(digits);
+    // A letter's low four bits are 1 to 6, and it has bit 6.
+    let nibbles = (digits & 0x0f0f_0f0f).wrapping_add((digits >> 6 & 0x0101_0101).wrapping_mul(9));
+    let bytes = (nibbles | nibbles >> 4) & 0x00ff_00ff;
+    (bytes | bytes >> 8) & 0xffff
+}
+
+/// The character of a surrogate pair.
+fn pair(high: u32, low: u32) -> u32 {
+    0x10000 + ((high & 0x3ff) << 10) + (low & 0x3ff)
 }
 
 #[cfg(test)]

@@ -41,13 +41,15 @@ impl<'a> Cursor<'a> {
     /// This place for the fast reader.
     #[inline]
     pub(crate) fn slice(&self) -> Option<Slice<'a>> {
-        Some(Slice::new(self.text?, self.pos, self.most_elements))
+        let mut slice = Slice::within(self.text?.get(self.pos..)?, self.depth);
+        slice.most_elements = self.most_elements;
+        Some(slice)
     }
 
     /// Goes on where the fast reader has come to.
     #[inline]
     pub(crate) fn go_on_after(&mut self, slice: &Slice<'a>) {
-        self.pos = slice.offset();
+        self.pos = self.bytes.len() - slice.rest().len();
     }
 
     pub(crate) fn offset(&self) -> usize {

@@ -5,7 +5,7 @@ use core::{fmt, marker::PhantomData};
 use super::{
     cursor::{Cursor, Result},
     schema::{Value, read_elements},
-    slice::{Next, Slice},
+    slice::Slice,
     write::{Out, Values},
 };
 
@@ -14,7 +14,7 @@ use super::{
 pub(crate) enum List<'a, T> {
     /// A checked JSON array and the number of its elements.
     Json {
-        array: &'a [u8],
+        array: &'a str,
         len: u32,
         element: PhantomData<T>,
     },
@@ -38,9 +38,9 @@ impl<'a, T: Value<'a> + Copy> List<'a, T> {
     pub(crate) fn iter(&self) -> Elements<'a, T> {
         match *self {
             Self::Json { array, .. } => {
-                let mut cursor = Cursor::over_document(array);
-                cursor.take_if(b'[');
-                Elements::Json { cursor, element: PhantomData }
+                let mut slice = Slice::new(array);
+                let _ = slice.open_array();
+                Elements::Json { slice, element: PhantomData }
             }
             Self::Slice(elements) => Elements::Slice(elements.iter()),
         }
@@ -56,28 +56,14 @@ impl<'a, T: Value<'a> + Copy> Value<'a> for List<'a, T> {
         cursor.peek();
         let start = cursor.offset();
         let len = read_elements(cursor, &mut |_, cursor| T::read(cursor).map(drop))?;
-        Ok(Self::Json { array: cursor.since(start), len, element: PhantomData })
+        let array = core::str::from_utf8(cursor.since(start)).unwrap_or_default();
+        Ok(Self::Json { array, len, element: PhantomData })
     }
 
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
         slice.peek()?;
-        let start = slice.offset();
-        slice.take(b'[')?;
-        let mut len = 0;
-        if slice.peek()? == b']' {
-            slice.take(b']')?;
-        } else {
-            loop {
-                T::read_plain(slice)?;
-                len += 1;
-                if slice.next_element()? == Next::End {
-                    break;
-                }
-            }
-        }
-        if len > slice.most_elements {
-            return None;
-        }
+        let start = slice.rest();
+        let len = slice.elements(|slice| T::read_plain(slice).map(drop))?;
         Some(Self::Json { array: slice.since(start)?, len, element: PhantomData })
     }
 
@@ -87,7 +73,7 @@ impl<'a, T: Value<'a> + Copy> Value<'a> for List<'a, T> {
     /// the members unknown here; who must not have them writes the objects one by one.
     fn out(&self) -> Out<'_> {
         match self {
-            Self::Json { array, .. } => Out::Json(array),
+            Self::Json { array, .. } => Out::Json(array.as_bytes()),
             Self::Slice(_) => Out::Array(self),
         }
     }
@@ -117,7 +103,7 @@ impl<'a, T: Value<'a> + Copy + fmt::Debug> fmt::Debug for List<'a, T> {
 /// The elements of a [`List`], one at a time.
 #[derive(Clone, Debug)]
 pub(crate) enum Elements<'a, T> {
-    Json { cursor: Cursor<'a>, element: PhantomData<T> },
+    Json { slice: Slice<'a>, element: PhantomData<T> },
     Slice(core::slice::Iter<'a, T>),
 }
 
@@ -126,18 +112,11 @@ impl<'a, T: Value<'a> + Copy> Iterator for Elements<'a, T> {
 
     fn next(&mut self) -> Option<T> {
         match self {
-            Self::Json { cursor, .. } => {
-                cursor.take_if(b',');
-                // The array was checked when it was read: what fails here is its closing bracket.
-                if cursor.peek()? == b']' {
-                    return None;
-                }
-                let mut slice = cursor.slice()?;
-                if let Some(element) = T::read_plain(&mut slice) {
-                    cursor.go_on_after(&slice);
-                    return Some(element);
-                }
-                T::read(cursor).ok()
+            Self::Json { slice, .. } => {
+                // The array was checked when it was read: what fails here is its closing bracket, or the end after it.
+                let element = T::read_plain(slice)?;
+                slice.after_element()?;
+                Some(element)
             }
             Self::Slice(elements) => elements.next().copied(),
         }

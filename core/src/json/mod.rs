@@ -147,8 +147,8 @@ impl<'a> schema::Value<'a> for Raw<'a> {
         skip::skip(cursor).map(Self)
     }
 
-    fn read_plain(_: &mut slice::Slice<'a>) -> Option<Self> {
-        None
+    fn read_plain(slice: &mut slice::Slice<'a>) -> Option<Self> {
+        slice.skip().map(|value| Self(value.as_bytes()))
     }
 
     fn out(&self) -> write::Out<'_> {

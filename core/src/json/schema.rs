@@ -32,7 +32,7 @@ pub(crate) trait Value<'a>: Sized {
     /// Reads the value that begins at the cursor.
     fn read(cursor: &mut Cursor<'a>) -> Result<Self>;
 
-    /// Reads the value that comes next if it is plainly right; `None` leaves it to [`read`](Self::read).
+    /// Reads the value that comes next; `None` when it breaks a rule, which is left to [`read`](Self::read) to name.
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self>;
 
     /// Levels of objects and arrays in the value; [`MAX_LEVELS`](super::write::MAX_LEVELS) at most.
@@ -68,9 +68,12 @@ pub(crate) trait Object<'a> {
     /// The members in documented order.
     const MEMBERS: &'static [Member];
 
-    /// Reads the whole object if it is plainly right: its members in documented order, and nothing else. `None` leaves
-    /// it to [`read_member`](Self::read_member), with whatever is in the fields by then.
+    /// Reads the whole object, fastest where its members stand in documented order. `None` when it breaks a rule, with
+    /// whatever is in the fields by then.
     fn read_plain_into(&mut self, slice: &mut Slice<'a>) -> Option<()>;
+
+    /// Reads the value of member `index`, which comes next, into its field.
+    fn read_plain_member(&mut self, index: usize, slice: &mut Slice<'a>) -> Option<()>;
 
     /// Reads the value of member `index` into its field.
     fn read_member(&mut self, index: usize, cursor: &mut Cursor<'a>) -> Result<()>;
@@ -87,6 +90,12 @@ pub(crate) fn read_into<'a, O: Object<'a> + Value<'a>>(object: &mut O, cursor: &
         *object = O::empty();
     }
     read_by_table(object, cursor)
+}
+
+/// Reads what is left of an object, inside of it, from the first member on that is not where its page has it.
+#[inline(never)]
+pub(crate) fn read_by_name<'a, O: Object<'a>>(object: &mut O, inside: Slice<'a>, seen: u32) -> Option<Slice<'a>> {
+    inside.members_left(O::MEMBERS, seen, &mut |index, slice| object.read_plain_member(index, slice))
 }
 
 #[cold]
@@ -436,18 +445,45 @@ macro_rules! object {
 
             #[inline]
             fn read_plain_into(&mut self, slice: &mut crate::json::slice::Slice<$lt>) -> Option<()> {
-                use crate::json::{schema::Value, slice::Next};
-                slice.take(b'{')?;
-                let mut next = Next::Another;
+                use crate::json::{schema::Value, slice};
+                #[allow(non_camel_case_types, reason = "the fields' own names, so that each has a number")]
+                enum Place { $($field,)* }
+                let required = const { slice::required(<Self as crate::json::schema::Object<'_>>::MEMBERS) };
+                let mut inside = slice.deeper();
+                let mut seen = 0u32;
+                'in_order: {
+                    $(
+                        let comes = if seen == 0 {
+                            inside.take_literal(concat!("{\"", $key, "\":"))
+                        } else {
+                            inside.take_literal(concat!(",\"", $key, "\":"))
+                        };
+                        if comes {
+                            self.$field = Value::read_plain(&mut inside)?;
+                            seen |= 1 << Place::$field as u32;
+                        } else if <$Type as Value<'_>>::REQUIRED {
+                            break 'in_order;
+                        }
+                    )*
+                    if seen & required == required && inside.take_literal("}") {
+                        *slice = inside.shallower();
+                        return Some(());
+                    }
+                }
+                *slice = crate::json::schema::read_by_name(self, inside, seen)?;
+                Some(())
+            }
+
+            fn read_plain_member(&mut self, index: usize, slice: &mut crate::json::slice::Slice<$lt>) -> Option<()> {
+                #[allow(non_camel_case_types, reason = "the fields' own names, so that each has a number")]
+                enum Place { $($field,)* }
                 $(
-                    if next == Next::Another && slice.take_key(concat!("\"", $key, "\":")) {
-                        self.$field = Value::read_plain(slice)?;
-                        next = slice.next_member()?;
-                    } else if <$Type as Value<'_>>::REQUIRED {
-                        return None;
+                    if index == Place::$field as usize {
+                        self.$field = crate::json::schema::Value::read_plain(slice)?;
+                        return Some(());
                     }
                 )*
-                (next == Next::End).then_some(())
+                None
             }
 
             fn read_member(

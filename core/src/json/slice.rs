@@ -1,176 +1,276 @@
-//! The fast reader: for objects that stand in a whole slice as their page prints them.
+//! The fast reader: for documents that lie in memory as a whole and keep every rule.
 //!
-//! Most senders write the documented members in the documented order. An object like that is read here in one pass over
-//! the bytes, eight at a time, straight into its fields. Whatever is not plainly right, by one byte, is left to the
-//! table-driven reader in `schema.rs`, from the object's first byte on: so this one knows no errors, and both accept the
-//! same objects with the same values. The code is generated from the same declaration as the table.
+//! A document is read here in one pass over the bytes, eight at a time, straight into its fields. Members in documented
+//! order are compared as constants one after the other; from the first that is not as expected on, members are found by
+//! name. What breaks a rule is `None`, whichever rule it is: the table-driven reader goes over the whole document again
+//! and says what is wrong. So this one knows no errors, and both accept the same documents with the same values. Its
+//! code is generated from the same declaration as the table.
 
 use crate::Text;
 
-/// A place in a text that is known to be UTF-8.
+use super::{
+    MAX_DEPTH,
+    schema::{Member, Value},
+};
+
+/// A place in a text that is known to be UTF-8: all that follows.
+///
+/// It is small and copied in and out of whatever is not inlined, so that the hot paths keep it in registers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slice<'a> {
-    text: &'a str,
-    pos: usize,
+    rest: &'a str,
+    /// Levels of arrays and objects around this place.
+    depth: u32,
     /// How many elements an array of receivers may have.
     pub(crate) most_elements: u32,
 }
 
 /// What follows a member or an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+enum Next {
     Another,
     End,
 }
 
 impl<'a> Slice<'a> {
     #[inline]
-    pub(crate) fn new(text: &'a str, pos: usize, most_elements: u32) -> Self {
-        Self { text, pos, most_elements }
+    pub(crate) fn new(document: &'a str) -> Self {
+        Self::within(document, 0)
     }
 
+    /// A place that has `depth` levels around it.
     #[inline]
-    pub(crate) fn offset(&self) -> usize {
-        self.pos
+    pub(crate) fn within(rest: &'a str, depth: u32) -> Self {
+        Self { rest, depth, most_elements: u32::MAX }
     }
 
-    /// The text from `start` to here.
-    pub(crate) fn since(&self, start: usize) -> Option<&'a [u8]> {
-        self.text.as_bytes().get(start..self.pos)
+    /// What follows this place.
+    #[inline]
+    pub(crate) fn rest(&self) -> &'a str {
+        self.rest
+    }
+
+    /// The text from `start`, where this was before, to here.
+    #[inline]
+    pub(crate) fn since(&self, start: &'a str) -> Option<&'a str> {
+        start.get(..start.len().checked_sub(self.rest.len())?)
+    }
+
+    /// Checks that nothing but white space follows.
+    #[inline]
+    pub(crate) fn end(&mut self) -> Option<()> {
+        self.peek().is_none().then_some(())
     }
 
     /// The next byte that is no white space.
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
-        let byte = *self.text.as_bytes().get(self.pos)?;
-        if byte > b' ' { Some(byte) } else { self.peek_past_spaces() }
-    }
-
-    fn peek_past_spaces(&mut self) -> Option<u8> {
-        let rest = self.text.as_bytes().get(self.pos..)?;
-        let spaces = rest.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))?;
-        self.pos += spaces;
-        rest.get(spaces).copied()
-    }
-
-    #[inline]
-    pub(crate) fn take(&mut self, byte: u8) -> Option<()> {
-        if self.peek()? != byte {
-            return None;
+        let byte = *self.rest.as_bytes().first()?;
+        if byte > b' ' {
+            return Some(byte);
         }
-        self.pos += 1;
+        self.rest = past_spaces(self.rest);
+        self.rest.as_bytes().first().copied()
+    }
+
+    /// Takes a text of this crate's own, which must come next.
+    #[inline(always)]
+    fn take(&mut self, literal: &'static str) -> Option<()> {
+        if !self.take_literal(literal) {
+            self.rest = past_spaces(self.rest).strip_prefix(literal)?;
+        }
         Some(())
     }
 
-    /// Takes a key of this crate's own with its quotes and its colon, if it comes next.
+    /// Takes a text of this crate's own, if it comes next without a space before it.
     ///
-    /// Always inlined: the key is a constant there, and comparing it a few instructions.
+    /// Always inlined: the text is a constant there, and comparing it a few instructions.
     #[inline(always)]
-    pub(crate) fn take_key(&mut self, quoted: &'static str) -> bool {
-        if self.text.as_bytes().get(self.pos).is_some_and(|&byte| byte <= b' ') {
-            self.peek_past_spaces();
-        }
-        self.take_literal(quoted.as_bytes())
-    }
-
-    #[inline(always)]
-    fn take_literal(&mut self, literal: &'static [u8]) -> bool {
-        let end = self.pos + literal.len();
-        let taken = self.text.as_bytes().get(self.pos..end) == Some(literal);
-        if taken {
-            self.pos = end;
-        }
-        taken
-    }
-
-    /// Takes what follows a member: a comma, or the end of its object.
-    #[inline]
-    pub(crate) fn next_member(&mut self) -> Option<Next> {
-        self.next(b'}')
-    }
-
-    /// Takes what follows an element: a comma, or the end of its array.
-    #[inline]
-    pub(crate) fn next_element(&mut self) -> Option<Next> {
-        self.next(b']')
-    }
-
-    #[inline]
-    fn next(&mut self, end: u8) -> Option<Next> {
-        let byte = self.peek()?;
-        self.pos += 1;
-        match byte {
-            b',' => Some(Next::Another),
-            byte if byte == end => Some(Next::End),
-            _ => None,
+    pub(crate) fn take_literal(&mut self, literal: &'static str) -> bool {
+        match self.rest.strip_prefix(literal) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
         }
     }
 
     /// Takes `null`, if it comes next.
     #[inline]
     pub(crate) fn take_null(&mut self) -> bool {
-        self.peek() == Some(b'n') && self.take_literal(b"null")
+        self.peek() == Some(b'n') && self.take_literal("null")
+    }
+
+    /// Reads an object from its brace on, whatever the order of its members, giving each of `members` that is there to
+    /// `read`.
+    #[inline]
+    pub(crate) fn members(
+        &mut self,
+        members: &'static [Member],
+        read: &mut dyn FnMut(usize, &mut Self) -> Option<()>,
+    ) -> Option<()> {
+        let inside = Self { depth: self.depth + 1, ..*self };
+        *self = inside.members_left(members, 0, read)?;
+        Some(())
+    }
+
+    /// Inside of an object, one level deeper, as its brace comes next.
+    #[inline]
+    pub(crate) fn deeper(self) -> Self {
+        Self { depth: self.depth + 1, ..self }
+    }
+
+    /// Outside of an object again, one level less deep, as its brace has been taken.
+    #[inline]
+    pub(crate) fn shallower(self) -> Self {
+        Self { depth: self.depth - 1, ..self }
+    }
+
+    /// Reads what is left of an object whose members `seen` (a bit each) have been read; without any, from its brace on.
+    #[inline(never)]
+    pub(crate) fn members_left(
+        mut self,
+        members: &'static [Member],
+        mut seen: u32,
+        read: &mut dyn FnMut(usize, &mut Self) -> Option<()>,
+    ) -> Option<Self> {
+        let mut next = if seen == 0 { self.first_member()? } else { self.next("}")? };
+        // Most senders keep the documented order.
+        let mut likely = (u32::BITS - seen.leading_zeros()) as usize;
+        while next == Next::Another {
+            let key = self.key()?;
+            if let Some(index) = find(members, key, likely) {
+                if seen & 1 << index != 0 {
+                    return None;
+                }
+                seen |= 1 << index;
+                likely = index + 1;
+                read(index, &mut self)?;
+            } else {
+                self.skip()?;
+            }
+            next = self.next("}")?;
+        }
+        let required = required(members);
+        (seen & required == required).then_some(self.shallower())
+    }
+
+    /// The value of member `name` of the object in which this place is before another member's value.
+    ///
+    /// For payloads whose other members can only be understood once this one is known.
+    pub(crate) fn read_later<T: Value<'a>>(mut self, name: &'static str) -> Option<T> {
+        loop {
+            self.skip()?;
+            if self.next("}")? == Next::End {
+                return None;
+            }
+            if self.key()? == name {
+                let value = T::read_plain(&mut self)?;
+                // Only what follows shows that a number has ended.
+                self.next("}")?;
+                return Some(value);
+            }
+        }
+    }
+
+    /// Reads an array, giving the place of each element to `read`.
+    #[inline]
+    pub(crate) fn elements(&mut self, mut read: impl FnMut(&mut Self) -> Option<()>) -> Option<u32> {
+        self.take("[")?;
+        self.depth += 1;
+        let mut count = 0;
+        if self.peek()? == b']' {
+            self.take("]")?;
+        } else {
+            loop {
+                if count == self.most_elements {
+                    return None;
+                }
+                read(self)?;
+                count += 1;
+                if self.next("]")? == Next::End {
+                    break;
+                }
+            }
+        }
+        self.depth -= 1;
+        Some(count)
+    }
+
+    /// Takes the bracket before the elements of an array.
+    #[inline]
+    pub(crate) fn open_array(&mut self) -> Option<()> {
+        self.take("[")
+    }
+
+    /// Takes the comma or bracket after an element.
+    #[inline]
+    pub(crate) fn after_element(&mut self) -> Option<()> {
+        self.next("]").map(drop)
+    }
+
+    fn first_member(&mut self) -> Option<Next> {
+        self.take("{")?;
+        if self.peek()? != b'}' {
+            return Some(Next::Another);
+        }
+        self.take("}")?;
+        Some(Next::End)
+    }
+
+    /// Takes what follows a member or an element: a comma, or the `end` of what it is in.
+    #[inline(always)]
+    fn next(&mut self, end: &'static str) -> Option<Next> {
+        if self.take_literal(",") {
+            return Some(Next::Another);
+        }
+        if self.take_literal(end) {
+            return Some(Next::End);
+        }
+        self.rest = past_spaces(self.rest);
+        if self.take_literal(",") {
+            return Some(Next::Another);
+        }
+        self.take_literal(end).then_some(Next::End)
+    }
+
+    /// Takes a key and its colon.
+    #[inline]
+    fn key(&mut self) -> Option<Text<'a>> {
+        let key = self.string()?;
+        self.take(":")?;
+        Some(key)
     }
 
     /// Takes a string.
     #[inline]
     pub(crate) fn string(&mut self) -> Option<Text<'a>> {
-        self.take(b'"')?;
-        let start = self.pos;
-        let bytes = self.text.as_bytes();
-        let end = start + plain_len(bytes.get(start..)?);
-        match *bytes.get(end)? {
-            b'"' => {
-                self.pos = end + 1;
-                Some(Text::from_json(self.text.get(start..end)?, false))
-            }
-            b'\\' => self.escaped(start, end),
-            _ => None,
+        self.take("\"")?;
+        let inside = self.rest;
+        let len = plain_len(inside.as_bytes());
+        if inside.as_bytes().get(len) == Some(&b'"') {
+            let (text, quote) = inside.split_at_checked(len)?;
+            self.rest = quote.strip_prefix('"')?;
+            return Some(Text::from_json(text, false));
         }
-    }
-
-    /// Takes the rest of a string from its first escape on.
-    fn escaped(&mut self, start: usize, first_escape: usize) -> Option<Text<'a>> {
-        let bytes = self.text.as_bytes();
-        let mut pos = first_escape;
-        loop {
-            match *bytes.get(pos)? {
-                b'"' => break,
-                b'\\' => pos += escape_len(bytes.get(pos..)?)?,
-                0..=0x1f => return None,
-                _ => pos += plain_len(bytes.get(pos..)?),
-            }
-        }
-        self.pos = pos + 1;
-        Some(Text::from_json(self.text.get(start..pos)?, true))
+        let (text, rest) = escaped(inside, len)?;
+        self.rest = rest;
+        Some(text)
     }
 
     /// Takes an integer that is not negative.
+    ///
+    /// What follows is looked at by whoever takes the next token: neither a fraction nor an exponent is one.
     #[inline]
     pub(crate) fn unsigned(&mut self) -> Option<u64> {
         let first = self.peek()?.wrapping_sub(b'0');
         if first > 9 {
             return None;
         }
-        let bytes = self.text.as_bytes();
-        let (start, mut value) = (self.pos + 1, u64::from(first));
-        let mut pos = start;
-        while let Some(&byte) = bytes.get(pos) {
-            let digit = byte.wrapping_sub(b'0');
-            if digit > 9 {
-                if matches!(byte, b'.' | b'e' | b'E') {
-                    return None;
-                }
-                break;
-            }
-            value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
-            pos += 1;
-        }
-        // 18 more digits cannot overflow; what is longer is left to the other reader, as is a leading zero.
-        if pos - start > 18 || first == 0 && pos > start {
-            return None;
-        }
-        self.pos = pos;
+        let second = self.rest.as_bytes().get(1)?.wrapping_sub(b'0');
+        let (value, len) = if second > 9 { (u64::from(first), 1) } else { digits(self.rest.as_bytes())? };
+        self.rest = self.rest.get(len..)?;
         Some(value)
     }
 
@@ -180,14 +280,124 @@ impl<'a> Slice<'a> {
         if self.peek()? != b'-' {
             return i64::try_from(self.unsigned()?).ok();
         }
-        self.pos += 1;
-        if !self.text.as_bytes().get(self.pos)?.is_ascii_digit() {
+        self.take("-")?;
+        if !self.rest.as_bytes().first()?.is_ascii_digit() {
             return None;
         }
         // `-0` is no integer here.
         let magnitude = self.unsigned().filter(|&magnitude| magnitude > 0)?;
         0i64.checked_sub_unsigned(magnitude)
     }
+
+    /// Steps over a value of any shape and returns its text.
+    #[inline(never)]
+    pub(crate) fn skip(&mut self) -> Option<&'a str> {
+        self.peek()?;
+        let start = self.rest;
+        // Which bracket closes each open level, below a bit that marks the top: 1 for an object.
+        let mut levels = 1u64;
+        loop {
+            match self.peek()? {
+                b'"' => drop(self.string()?),
+                b'{' | b'[' => {
+                    if self.depth + levels.ilog2() >= MAX_DEPTH {
+                        return None;
+                    }
+                    let in_object = self.take_literal("{");
+                    levels = levels << 1 | u64::from(in_object);
+                    if in_object {
+                        if self.peek()? != b'}' {
+                            self.key()?;
+                            continue;
+                        }
+                    } else {
+                        self.take("[")?;
+                        if self.peek()? != b']' {
+                            continue;
+                        }
+                    }
+                }
+                b'-' | b'0'..=b'9' => self.number()?,
+                b't' => self.take("true")?,
+                b'f' => self.take("false")?,
+                _ => self.take("null")?,
+            }
+            // A value has ended, or nothing is inside of a bracket: close what it ends, then go to the next.
+            loop {
+                if levels == 1 {
+                    return self.since(start);
+                }
+                let in_object = levels & 1 == 1;
+                let next = if in_object { self.next("}")? } else { self.next("]")? };
+                if next == Next::Another {
+                    if in_object {
+                        self.key()?;
+                    }
+                    break;
+                }
+                levels >>= 1;
+            }
+        }
+    }
+
+    /// Steps over a number by the grammar of RFC 8259, section 6.
+    fn number(&mut self) -> Option<()> {
+        let bytes = self.rest.as_bytes();
+        let bytes = bytes.strip_prefix(b"-").unwrap_or(bytes);
+        let mut left = match bytes {
+            [b'0', left @ ..] => left,
+            _ => past_digits(bytes)?,
+        };
+        if let [b'.', fraction @ ..] = left {
+            left = past_digits(fraction)?;
+        }
+        if let [b'e' | b'E', b'+' | b'-', exponent @ ..] | [b'e' | b'E', exponent @ ..] = left {
+            left = past_digits(exponent)?;
+        }
+        self.rest = self.rest.get(self.rest.len() - left.len()..)?;
+        Some(())
+    }
+}
+
+/// Reads a document that is one value and nothing else.
+#[inline]
+pub(crate) fn read_document<'a, T: Value<'a>>(mut slice: Slice<'a>) -> Option<T> {
+    let value = T::read_plain(&mut slice)?;
+    slice.end()?;
+    Some(value)
+}
+
+/// A bit for each member that must be there.
+pub(crate) const fn required(mut members: &[Member]) -> u32 {
+    let (mut required, mut bit) = (0, 1u32);
+    while let [member, rest @ ..] = members {
+        if member.required {
+            required |= bit;
+        }
+        bit = bit.wrapping_shl(1);
+        members = rest;
+    }
+    required
+}
+
+fn find(members: &'static [Member], key: Text<'_>, likely: usize) -> Option<usize> {
+    if members.get(likely).is_some_and(|member| key == member.name) {
+        return Some(likely);
+    }
+    members.iter().position(|member| key == member.name)
+}
+
+/// Out of line: bodies with white space between their tokens are rare.
+#[inline(never)]
+fn past_spaces(rest: &str) -> &str {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+    let spaces = rest.bytes().take_while(|byte| is_space(byte)).count();
+    rest.get(spaces..).unwrap_or_default()
+}
+
+fn past_digits(bytes: &[u8]) -> Option<&[u8]> {
+    let len = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if len == 0 { None } else { bytes.get(len..) }
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -196,169 +406,128 @@ const HIGHS: u64 = 0x8080_8080_8080_8080;
 /// How many bytes come before the first quote, backslash or control character.
 #[inline]
 pub(crate) fn plain_len(bytes: &[u8]) -> usize {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut len = 0;
-    for word in words {
-        let word = u64::from_le_bytes(*word);
-        // The high bit of every byte that is special is set; of those above the lowest such one, some others' too.
-        let quote = word ^ (ONES * 0x22);
-        let backslash = word ^ (ONES * 0x5c);
-        let special = (word.wrapping_sub(ONES * 0x20) & !word)
-            | (quote.wrapping_sub(ONES) & !quote)
-            | (backslash.wrapping_sub(ONES) & !backslash);
-        let special = special & HIGHS;
+    let mut rest = bytes;
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
+        let special = special(u64::from_le_bytes(*word));
         if special != 0 {
-            return len + (special.trailing_zeros() / 8) as usize;
+            return bytes.len() - rest.len() + (special.trailing_zeros() / 8) as usize;
         }
-        len += 8;
+        rest = after;
     }
-    len + rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\').unwrap_or(rest.len())
+    let special = rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\');
+    bytes.len() - rest.len() + special.unwrap_or(rest.len())
 }
 
-/// The length of the escape at the start of `bytes`, if it is one; a surrogate pair is one escape.
+/// The high bit of every byte that is special, and of some above the lowest such one.
 #[inline]
-fn escape_len(bytes: &[u8]) -> Option<usize> {
-    if *bytes.get(1)? != b'u' {
-        return matches!(bytes.get(1)?, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't').then_some(2);
+fn special(word: u64) -> u64 {
+    // With bit 1 turned over the quote is a space, control characters stay below it, and nothing else goes there.
+    let quote_or_control = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
+    let backslash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
+    (quote_or_control | backslash) & !word & HIGHS
+}
+
+/// The value and number of the digits at the start of `bytes`, where two are.
+#[inline]
+fn digits(bytes: &[u8]) -> Option<(u64, usize)> {
+    // No integer begins with a zero but zero itself.
+    if bytes.first() == Some(&b'0') {
+        return None;
     }
-    let unit = code_unit(bytes.get(2..6)?)?;
-    match unit {
+    let Some((word, after)) = bytes.split_first_chunk::<8>() else {
+        return add_digits(0, bytes).map(|(value, left)| (value, bytes.len() - left));
+    };
+    let word = u64::from_le_bytes(*word) ^ (ONES * 0x30);
+    // The high bit of every byte that is no digit, and of some above the lowest such one.
+    let others = (word.wrapping_add(ONES * 0x76) | word) & HIGHS;
+    if others == 0 {
+        return add_digits(eight_digits(word), after).map(|(value, left)| (value, bytes.len() - left));
+    }
+    let bits = others.trailing_zeros() & 0x38;
+    Some((eight_digits(word.wrapping_shl(64 - bits)), (bits / 8) as usize))
+}
+
+/// The value of eight digits, one a byte, the first one lowest.
+#[inline]
+fn eight_digits(digits: u64) -> u64 {
+    // Pairs, then fours, then all eight.
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
+    fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
+}
+
+/// Adds digits to a value, if it stays within 64 bits, and says how many bytes are left.
+#[inline]
+fn add_digits(mut value: u64, bytes: &[u8]) -> Option<(u64, usize)> {
+    let mut rest = bytes;
+    while let [byte, after @ ..] = rest {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+        rest = after;
+    }
+    Some((value, rest.len()))
+}
+
+/// Takes the rest of a string that stands at the start of `inside` and whose first escape is at `first`.
+#[inline(never)]
+fn escaped(inside: &str, first: usize) -> Option<(Text<'_>, &str)> {
+    let mut rest = inside.as_bytes().get(first..)?;
+    loop {
+        rest = match rest {
+            [b'\\', b'u', digits @ ..] => past_unit(digits)?,
+            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', rest @ ..] => rest,
+            [b'"', ..] => break,
+            [b'\\' | 0..=0x1f, ..] | [] => return None,
+            plain => plain.get(plain_len(plain)..)?,
+        };
+    }
+    let (text, quote) = inside.split_at_checked(inside.len() - rest.len())?;
+    Some((Text::from_json(text, true), quote.strip_prefix('"')?))
+}
+
+/// What follows the digits of a `\u`; a surrogate pair is one escape.
+#[inline]
+fn past_unit(digits: &[u8]) -> Option<&[u8]> {
+    let (unit, rest) = digits.split_first_chunk::<4>()?;
+    match code_unit(*unit)? {
         0xd800..=0xdbff => {
-            let low = bytes.get(6..12)?.strip_prefix(br"\u")?;
-            (0xdc00..=0xdfff).contains(&code_unit(low)?).then_some(12)
+            let (low, rest) = rest.strip_prefix(br"\u")?.split_first_chunk::<4>()?;
+            (0xdc00..=0xdfff).contains(&code_unit(*low)?).then_some(rest)
         }
         0xdc00..=0xdfff => None,
-        _ => Some(6),
+        _ => Some(rest),
     }
 }
 
 #[inline]
-fn code_unit(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0, |unit, &digit| Some(unit << 4 | char::from(digit).to_digit(16)?))
+fn code_unit(digits: [u8; 4]) -> Option<u32> {
+    let [a, b, c, d] = digits.map(nibble);
+    if (a | b | c | d) & NO_NIBBLE != 0 { None } else { Some(a << 12 | b << 8 | c << 4 | d) }
 }
+
+#[inline]
+fn nibble(digit: u8) -> u32 {
+    u32::from(NIBBLES.get(usize::from(digit)).copied().unwrap_or(0xff))
+}
+
+/// What no hexadecimal digit has.
+const NO_NIBBLE: u32 = 0x80;
+
+/// The value of each hexadecimal digit; [`NO_NIBBLE`] for what is none.
+#[expect(clippy::indexing_slicing, reason = "runs when the crate is compiled, where a panic is a compile error")]
+const NIBBLES: [u8; 256] = {
+    let mut nibbles = [0x80; 256];
+    let mut value = 0;
+    while value < 16 {
+        nibbles[b"0123456789abcdef"[value as usize] as usize] = value;
+        nibbles[b"0123456789ABCDEF"[value as usize] as usize] = value;
+        value += 1;
+    }
+    nibbles
+};
 
 #[cfg(test)]
-mod tests {
-    use core::fmt::Debug;
-    use std::vec::Vec;
-
-    use super::*;
-    use crate::{
-        json::{cursor::Cursor, schema::Value},
-        lingyang::{BatchPush, ClientPush, DeviceMessage, ProxyMessage, Reply},
-        tencent::{AllMemberPush, OfflinePush},
-        uplink::{self, Message, Report},
-    };
-
-    /// Reads `object` by the table alone, and by looking at it as a whole first: one must be the other.
-    fn both<'a, T: Value<'a> + PartialEq + Debug>(object: &'a [u8]) {
-        let read = |mut cursor: Cursor<'a>| {
-            cursor.most_elements = 2;
-            T::read(&mut cursor).map(|object| (object, cursor.offset()))
-        };
-        let (by_table, fast) = (read(Cursor::new(object)), read(Cursor::over_document(object)));
-        assert_eq!(fast, by_table, "{}", std::string::String::from_utf8_lossy(object));
-    }
-
-    type Both = fn(&[u8]);
-
-    /// Each object as its page prints it, and whether the fast reader takes it.
-    const OBJECTS: [(Both, &str); 10] = [
-        (
-            |o| both::<OfflinePush<'_>>(o),
-            r#"{"CallbackCommand":"Push.OfflinePush","EventType":1,"EventTime":1557481127,"From_Account":"user1",
-                "To_Account":"user2","PushPlatform":1,"PushStage":1,"MsgKey":"48374_1","GroupID":null,"MsgSeq":48374,
-                "MsgRandom":2837546,"MsgTime":1557481126,"PushID":"67120c46","ErrCode":-1,"ErrInfo":"\ud83d\ude00"}"#,
-        ),
-        (
-            |o| both::<AllMemberPush<'_>>(o),
-            r#"{"CallbackCommand":"Push.AllMemberPush","EventType":2,"TaskId":"t","DataId":"d","TaskTime":1,"EventTime":2,"To_Account":"u","PushPlatform":0,"DeviceType":{"a":[1]},"PushStage":3,"ErrCode":0,"ErrInfo":""}"#,
-        ),
-        (|o| both::<Message<'_>>(o), r#"{"Phone":"185****9057","ReplyContent":"好的\n","ReplyTime":1563867000}"#),
-        (
-            |o| both::<Report<'_>>(o),
-            r#"{"SessionNo":"s","Phone":"1","CostCount":-2,"ReceiptTime":0,"ReceiptResult":"Unknow","ReceiptCode":"","ReceiptDesc":"x","UserId":"u"}"#,
-        ),
-        (|o| both::<uplink::Reply<'_>>(o), r#"{"code": 0, "message": "ok"}"#),
-        (|o| both::<ClientPush<'_>>(o), r#"{"msg":"aGVsbG8=","flag":2,"callback":1,"access_tokens":["a", "b\/"]}"#),
-        (|o| both::<BatchPush<'_>>(o), r#"{"msg":"","flag":3,"clients":[5003062 , 1003775]}"#),
-        (|o| both::<ProxyMessage<'_>>(o), r#"{"from":1003200,"to":5003062,"msg":"AAAA"}"#),
-        (|o| both::<DeviceMessage<'_>>(o), r#"{"msg":"aGk=","from":1,"to":[],"created":1452666295}"#),
-        (|o| both::<Reply<'_>>(o), r#"{"request_id":"r","error":{"code":400,"field":"f","message":"m"}}"#),
-    ];
-
-    #[test]
-    fn both_readers_see_the_same_in_every_object_cut_and_changed_at_every_byte() {
-        // Miri is a thousand times slower: it looks at fewer places.
-        let step = if cfg!(miri) { 211 } else { 1 };
-        for (both, object) in OBJECTS {
-            let object = object.as_bytes();
-            both(object);
-            for at in (0..object.len()).step_by(step) {
-                both(&object[..at]);
-                let mut changed = Vec::from(object);
-                for byte in *b"\" \\,:0{[}]-.enu5\x00\x80\xe5" {
-                    changed[at] = byte;
-                    both(&changed);
-                    changed.insert(at, byte);
-                    both(&changed);
-                    changed.remove(at);
-                }
-                changed.remove(at);
-                both(&changed);
-            }
-        }
-    }
-
-    #[test]
-    fn an_object_in_documented_order_takes_the_fast_way() {
-        for (at, (_, object)) in OBJECTS.iter().enumerate() {
-            let mut slice = Slice::new(object, 0, 2);
-            let fast = match at {
-                0 => OfflinePush::read_plain(&mut slice).is_some(),
-                2 => Message::read_plain(&mut slice).is_some(),
-                3 => Report::read_plain(&mut slice).is_some(),
-                5 => ClientPush::read_plain(&mut slice).is_some(),
-                6 => BatchPush::read_plain(&mut slice).is_some(),
-                7 => ProxyMessage::read_plain(&mut slice).is_some(),
-                8 => DeviceMessage::read_plain(&mut slice).is_some(),
-                _ => continue,
-            };
-            assert!(fast, "{object}");
-            assert_eq!(slice.offset(), object.len());
-        }
-    }
-
-    #[test]
-    fn the_first_special_byte_is_found_wherever_it_stands() {
-        for special in [0, 0x1f, b'\n', b'"', b'\\'] {
-            for before in 0..20 {
-                let mut bytes = [b'a'; 40];
-                for (place, byte) in bytes.iter_mut().enumerate() {
-                    // Neighbours that differ from a special byte in one bit only, and bytes of longer characters.
-                    *byte = [b'#', b'!', b'[', b']', 0x20, 0x7f, 0x80, 0xff][place % 8];
-                }
-                bytes[before] = special;
-                assert_eq!(plain_len(&bytes), before, "{special} after {before}");
-                bytes[before + 1] = b'"';
-                assert_eq!(plain_len(&bytes), before);
-            }
-        }
-        assert_eq!(plain_len(&[b'a'; 19]), 19);
-    }
-
-    #[test]
-    fn what_is_not_plainly_an_integer_is_left_to_the_other_reader() {
-        let unsigned = |text| Slice::new(text, 0, 0).unsigned();
-        let signed = |text| Slice::new(text, 0, 0).signed();
-        assert_eq!(unsigned("0,"), Some(0));
-        assert_eq!(unsigned(" 9999999999999999999}"), Some(9_999_999_999_999_999_999));
-        for text in ["", "-1", "01", "00", "1.0", "1e3", "18446744073709551615", "18446744073709551616", "x", "\"1\""] {
-            assert_eq!(unsigned(text), None, "{text}");
-        }
-        assert_eq!(signed("-7]"), Some(-7));
-        for text in ["-0", "- 1", "-", "--1", "-x", "9223372036854775808", "-1.5"] {
-            assert_eq!(signed(text), None, "{text}");
-        }
-    }
-}
+mod tests;

@@ -1,11 +1,14 @@
 //! A device's push to other devices: `POST /v2/message/client/push`.
 
+use core::str;
+
 use crate::{
     Error, Text,
     json::{
         cursor::Cursor,
         list::list,
         schema::{Value, object, write_document},
+        slice::{Slice, read_document},
     },
 };
 
@@ -37,7 +40,19 @@ impl<'a> ClientPush<'a> {
     ///
     /// The first byte or member that breaks a rule.
     pub fn read(body: &'a [u8], max_receivers: u32) -> Result<Self, Error> {
-        let mut cursor = Cursor::over_document(body);
+        let fast = str::from_utf8(body).ok().and_then(|text| Self::read_fast(text, max_receivers));
+        fast.map_or_else(|| Self::read_by_table(body, max_receivers), Ok)
+    }
+
+    /// Reads a body that keeps every rule.
+    pub(crate) fn read_fast(text: &'a str, max_receivers: u32) -> Option<Self> {
+        let mut slice = Slice::new(text);
+        slice.most_elements = max_receivers;
+        read_document(slice)
+    }
+
+    pub(crate) fn read_by_table(body: &'a [u8], max_receivers: u32) -> Result<Self, Error> {
+        let mut cursor = Cursor::new(body);
         cursor.most_elements = max_receivers;
         let push = <Self as Value<'_>>::read(&mut cursor)?;
         cursor.end()?;

@@ -36,8 +36,8 @@ pub struct Msg<'a>(Inner<'a>);
 
 #[derive(Clone, Copy)]
 enum Inner<'a> {
-    /// Checked base64.
-    Base64(Text<'a>),
+    /// Checked base64, and how many bytes it stands for.
+    Base64(Text<'a>, u16),
     Bytes(&'a [u8]),
 }
 
@@ -61,7 +61,7 @@ impl<'a> Msg<'a> {
     /// [`ErrorKind::NotBase64`]; [`ErrorKind::TooLong`] past [`MAX_MSG_BYTES`].
     pub fn from_base64(text: Text<'a>) -> Result<Self, Error> {
         match check(text) {
-            Ok(()) => Ok(Self(Inner::Base64(text))),
+            Ok(len) => Ok(Self(Inner::Base64(text, len))),
             Err(kind) => Err(Error::new(kind, Field::top("msg"), 0)),
         }
     }
@@ -70,10 +70,7 @@ impl<'a> Msg<'a> {
     #[must_use]
     pub fn len(&self) -> usize {
         match self.0 {
-            Inner::Base64(text) => {
-                let padding = text.chars().filter(|&char| char == '=').count();
-                (text.len() / 4 * 3).saturating_sub(padding)
-            }
+            Inner::Base64(_, len) => usize::from(len),
             Inner::Bytes(bytes) => bytes.len(),
         }
     }
@@ -87,7 +84,7 @@ impl<'a> Msg<'a> {
     /// The message's bytes.
     pub fn bytes(&self) -> impl Iterator<Item = u8> + use<'a> {
         let (text, bytes) = match self.0 {
-            Inner::Base64(text) => (text, &[][..]),
+            Inner::Base64(text, _) => (text, &[][..]),
             Inner::Bytes(bytes) => (Text::default(), bytes),
         };
         Decode { chars: text.chars(), bits: 0, held: 0 }.chain(bytes.iter().copied())
@@ -102,8 +99,16 @@ impl<'a> Msg<'a> {
         let (needed, capacity) = (self.len(), buf.len());
         let full = ErrorKind::BufferFull { needed, capacity };
         let out = buf.get_mut(..needed).ok_or(Error::new(full, Field::top("msg"), 0))?;
-        for (to, from) in out.iter_mut().zip(self.bytes()) {
-            *to = from;
+        match self.0 {
+            Inner::Bytes(bytes) => out.copy_from_slice(bytes),
+            Inner::Base64(text, _) => match text.as_str() {
+                Some(base64) => decode(base64.as_bytes(), out),
+                None => {
+                    // What has been checked is no longer than this.
+                    let mut plain = [0; MAX_MSG_BASE64_LEN];
+                    decode(text.copy_to(&mut plain)?.as_bytes(), out);
+                }
+            },
         }
         Ok(out)
     }
@@ -118,20 +123,20 @@ impl<'a> Value<'a> for Msg<'a> {
         cursor.peek();
         let start = cursor.offset();
         let text = cursor.string()?;
-        check(text).map_err(|kind| cursor.error(kind, start))?;
-        Ok(Self(Inner::Base64(text)))
+        let len = check(text).map_err(|kind| cursor.error(kind, start))?;
+        Ok(Self(Inner::Base64(text, len)))
     }
 
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
         let text = slice.string()?;
-        check(text).ok()?;
-        Some(Self(Inner::Base64(text)))
+        let len = check(text).ok()?;
+        Some(Self(Inner::Base64(text, len)))
     }
 
     fn out(&self) -> Out<'_> {
         match self.0 {
             // Checked base64 is the only one of its bytes.
-            Inner::Base64(text) => Out::Text(text),
+            Inner::Base64(text, _) => Out::Text(text),
             Inner::Bytes(bytes) => Out::Base64(bytes),
         }
     }
@@ -139,7 +144,7 @@ impl<'a> Value<'a> for Msg<'a> {
 
 impl PartialEq for Msg<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.bytes().eq(other.bytes())
+        self.len() == other.len() && self.bytes().eq(other.bytes())
     }
 }
 
@@ -196,45 +201,84 @@ const SEXTETS: [u8; 256] = {
 /// No six bits: a bit that no sextet has.
 const NO_SEXTET: u8 = 0x80;
 
+#[inline]
 fn sextet(byte: u8) -> u8 {
     SEXTETS.get(usize::from(byte)).copied().unwrap_or(NO_SEXTET)
 }
 
-/// Checks that `text` is standard base64 (RFC 4648, section 4): padded to groups of four, no bits left over.
-fn check(text: Text<'_>) -> Result<(), ErrorKind> {
-    if let Some(text) = text.as_str() {
-        return check_bytes(text.bytes());
+/// Checks that `text` is standard base64 (RFC 4648, section 4), padded to groups of four, no bits left over, and returns
+/// how many bytes it stands for.
+fn check(text: Text<'_>) -> Result<u16, ErrorKind> {
+    if let Some(plain) = text.as_str() {
+        return check_plain(plain.as_bytes());
     }
-    // A character outside of ASCII has no base64 meaning, whatever its number.
-    check_bytes(text.chars().map(|char| u8::try_from(char).unwrap_or(b'?')))
+    // One group more than there may be, so that what is too long is told from what is no base64, as far as that.
+    let mut plain = [0; MAX_MSG_BASE64_LEN + 4];
+    match text.copy_to(&mut plain) {
+        Ok(plain) => check_plain(plain.as_bytes()),
+        Err(_) => Err(check_long(text)),
+    }
 }
 
-fn check_bytes(bytes: impl Iterator<Item = u8>) -> Result<(), ErrorKind> {
-    let (mut count, mut padding, mut last, mut wrong) = (0usize, 0usize, 0, 0);
-    for byte in bytes {
-        count += 1;
-        if byte == b'=' {
-            padding += 1;
-            continue;
+/// What is wrong with a text that is too long for any message.
+#[cold]
+fn check_long(text: Text<'_>) -> ErrorKind {
+    // Four characters at a time, the last ones padded or not.
+    let mut chars = text.chars();
+    let mut ended = false;
+    while let Some(first) = chars.next() {
+        let rest = [chars.next(), chars.next(), chars.next()];
+        // A character outside of ASCII has no base64 meaning, whatever its number.
+        let group = [Some(first), rest[0], rest[1], rest[2]]
+            .map(|char| char.and_then(|c| u8::try_from(c).ok()).unwrap_or(b'?'));
+        if ended || check_plain(&group).is_err() {
+            return ErrorKind::NotBase64;
         }
-        last = sextet(byte);
-        wrong |= last;
-        // Nothing but padding may follow padding.
-        wrong |= if padding > 0 { NO_SEXTET } else { 0 };
+        ended = group.contains(&b'=');
     }
-    let left_over = match padding {
-        0 => 0,
-        1 => last & 0b11,
-        2 => last & 0b1111,
-        _ => return Err(ErrorKind::NotBase64),
+    TOO_LONG
+}
+
+fn check_plain(base64: &[u8]) -> Result<u16, ErrorKind> {
+    let (groups, []) = base64.as_chunks::<4>() else { return Err(ErrorKind::NotBase64) };
+    let Some((last, groups)) = groups.split_last() else { return Ok(0) };
+    let (bytes, left_over) = match *last {
+        [_, b, b'=', b'='] => (1, sextet(b) & 0b1111),
+        [_, _, c, b'='] => (2, sextet(c) & 0b11),
+        _ => (3, 0),
     };
-    if wrong & NO_SEXTET != 0 || !count.is_multiple_of(4) || left_over != 0 {
+    let mut wrong = 0;
+    for [a, b, c, d] in groups {
+        wrong |= sextet(*a) | sextet(*b) | sextet(*c) | sextet(*d);
+    }
+    for &byte in last.iter().take(bytes + 1) {
+        wrong |= sextet(byte);
+    }
+    if wrong & NO_SEXTET != 0 || left_over != 0 {
         return Err(ErrorKind::NotBase64);
     }
-    if (count / 4 * 3).saturating_sub(padding) > MAX_MSG_BYTES {
-        return Err(TOO_LONG);
+    let len = groups.len() * 3 + bytes;
+    if len > MAX_MSG_BYTES { Err(TOO_LONG) } else { u16::try_from(len).map_err(|_| TOO_LONG) }
+}
+
+/// Decodes checked base64 into just as many bytes as it stands for.
+fn decode(base64: &[u8], out: &mut [u8]) {
+    let (groups, _) = base64.as_chunks::<4>();
+    let (threes, rest) = out.as_chunks_mut::<3>();
+    for (three, group) in threes.iter_mut().zip(groups) {
+        *three = decode_group(*group);
     }
-    Ok(())
+    // What is left are the bytes of a padded group.
+    if let (Some(group), false) = (groups.last(), rest.is_empty()) {
+        rest.iter_mut().zip(decode_group(*group)).for_each(|(to, from)| *to = from);
+    }
+}
+
+#[inline]
+fn decode_group(group: [u8; 4]) -> [u8; 3] {
+    let [a, b, c, d] = group.map(|byte| u32::from(sextet(byte) & 63));
+    let [_, bytes @ ..] = (a << 18 | b << 12 | c << 6 | d).to_be_bytes();
+    bytes
 }
 
 /// The bytes of checked base64.

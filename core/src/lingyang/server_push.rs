@@ -1,11 +1,14 @@
 //! The application server's push to devices: `POST /v2/message/server/push`, in its two shapes.
 
+use core::str;
+
 use crate::{
     Error, ErrorKind,
     json::{
         cursor::{Cursor, Result as JsonResult},
         list::list,
         schema::{Member, Value, find_member, object, read_members},
+        slice::Slice,
         write::Writer,
     },
 };
@@ -76,6 +79,14 @@ impl Proxy {
             None => Err(cursor.error(ErrorKind::NotOneOf("0 or 1"), start)),
         }
     }
+
+    fn from_code(code: u64) -> Option<Self> {
+        match code {
+            0 => Some(Self::No),
+            1 => Some(Self::Yes),
+            _ => None,
+        }
+    }
 }
 
 impl<'a> ServerPush<'a> {
@@ -86,7 +97,37 @@ impl<'a> ServerPush<'a> {
     ///
     /// The first byte or member that breaks a rule, a payload of the wrong shape for its `proxy` among them.
     pub fn read(body: &'a [u8], max_receivers: u32) -> Result<Self, Error> {
-        let mut cursor = Cursor::over_document(body);
+        let fast = str::from_utf8(body).ok().and_then(|text| Self::read_fast(text, max_receivers));
+        fast.map_or_else(|| Self::read_by_table(body, max_receivers), Ok)
+    }
+
+    /// Reads a body that keeps every rule.
+    pub(crate) fn read_fast(text: &'a str, max_receivers: u32) -> Option<Self> {
+        let mut slice = Slice::new(text);
+        slice.most_elements = max_receivers;
+        let (mut proxy, mut push) = (None, None);
+        slice.members(MEMBERS, &mut |index, slice| {
+            if index == 0 {
+                proxy = Some(Proxy::from_code(slice.unsigned()?)?);
+                return Some(());
+            }
+            // `payload` may come first, and only `proxy` says what it is.
+            let proxy = match proxy {
+                Some(proxy) => proxy,
+                None => Proxy::from_code(slice.read_later("proxy")?)?,
+            };
+            push = Some(match proxy {
+                Proxy::No => Self::Batch(Value::read_plain(slice)?),
+                Proxy::Yes => Self::Proxy(Value::read_plain(slice)?),
+            });
+            Some(())
+        })?;
+        slice.end()?;
+        push
+    }
+
+    pub(crate) fn read_by_table(body: &'a [u8], max_receivers: u32) -> Result<Self, Error> {
+        let mut cursor = Cursor::new(body);
         cursor.most_elements = max_receivers;
         // `payload` may come first, and only `proxy` says what it is. A body whose `proxy` cannot be read fails below.
         let proxy = find_member(&cursor, "proxy").ok().flatten().and_then(|mut value| Proxy::read(&mut value).ok());

@@ -42,7 +42,10 @@ macro_rules! constant {
 
             #[inline]
             fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
-                (slice.string()?.as_str()? == Self::TEXT).then_some(Self)
+                if slice.take_literal(concat!("\"", $text, "\"")) {
+                    return Some(Self);
+                }
+                (slice.string()? == Self::TEXT).then_some(Self)
             }
 
             const BEGINNING: &'static str = concat!("\"", $text, "\"");

@@ -26,6 +26,8 @@ pub use event::{
 };
 pub use reply::{ActionStatus, Answer, Reply};
 
+use core::str;
+
 use crate::{
     Error, ErrorKind, Text,
     json::{
@@ -33,6 +35,7 @@ use crate::{
         batch::Batch,
         cursor::{Cursor, Result as JsonResult},
         schema::{Member, Object, find_member, read_elements, read_into, read_members},
+        slice::Slice,
     },
 };
 
@@ -59,7 +62,75 @@ pub fn read<'a>(body: &'a [u8], mut visit: impl FnMut(Event<'_, 'a>)) -> Result<
 }
 
 fn read_batch<'a>(body: &'a [u8], visit: &mut dyn FnMut(Event<'_, 'a>)) -> Result<u32, Error> {
-    let mut cursor = Cursor::over_document(body);
+    let mut visited = 0;
+    let fast = str::from_utf8(body).ok().and_then(|text| read_fast(text, &mut visited, visit));
+    if let Some(events) = fast {
+        return Ok(events);
+    }
+    let mut again = 0;
+    read_by_table(body, &mut |event| {
+        again += 1;
+        if again > visited {
+            visit(event);
+        }
+    })
+}
+
+/// Reads a batch that keeps every rule, and counts the events `visited` of one that does not.
+pub(crate) fn read_fast<'a>(text: &'a str, visited: &mut u32, visit: &mut dyn FnMut(Event<'_, 'a>)) -> Option<u32> {
+    let mut slice = Slice::new(text);
+    slice.members(MEMBERS, &mut |_, slice| {
+        slice.most_elements = MAX_EVENTS;
+        let events = slice.elements(|slice| {
+            read_event_fast(slice, visit)?;
+            *visited += 1;
+            Some(())
+        })?;
+        (events > 0).then_some(())
+    })?;
+    slice.end()?;
+    Some(*visited)
+}
+
+#[inline]
+fn read_event_fast<'a>(slice: &mut Slice<'a>, visit: &mut dyn FnMut(Event<'_, 'a>)) -> Option<()> {
+    let start = *slice;
+    let mut event = OfflinePush::default();
+    if event.read_plain_into(slice).is_some() {
+        visit(Event::OfflinePush(&event));
+        return Some(());
+    }
+    *slice = start;
+    read_other_event(slice, visit)
+}
+
+/// Reads an event that is no [`OfflinePush`], as is known by its command's not being one.
+#[inline(never)]
+fn read_other_event<'a>(slice: &mut Slice<'a>, visit: &mut dyn FnMut(Event<'_, 'a>)) -> Option<()> {
+    let start = *slice;
+    let mut event = AllMemberPush::default();
+    if event.read_plain_into(slice).is_some() {
+        visit(Event::AllMemberPush(&event));
+        return Some(());
+    }
+    *slice = start;
+    slice.peek()?;
+    let start = slice.rest();
+    let mut command = Text::default();
+    slice.members(UNKNOWN_MEMBERS, &mut |_, slice| {
+        command = slice.string()?;
+        Some(())
+    })?;
+    if command == OfflinePushCommand::TEXT || command == AllMemberPushCommand::TEXT {
+        return None;
+    }
+    let event = Raw::checked(slice.since(start)?.as_bytes());
+    visit(Event::Unknown { command, event });
+    Some(())
+}
+
+pub(crate) fn read_by_table<'a>(body: &'a [u8], visit: &mut dyn FnMut(Event<'_, 'a>)) -> Result<u32, Error> {
+    let mut cursor = Cursor::new(body);
     let mut events = 0;
     read_members(&mut cursor, MEMBERS, &mut |_, cursor| {
         cursor.most_elements = MAX_EVENTS;

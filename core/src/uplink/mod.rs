@@ -22,6 +22,8 @@ pub use message::Message;
 pub use reply::{Answer, Code, Reply};
 pub use report::{Outcome, Report};
 
+use core::str;
+
 use crate::{
     Error, Identity, Text,
     identity::Identifier,
@@ -29,8 +31,9 @@ use crate::{
         Raw,
         batch::{Batch, NotSendable},
         cursor::{Cursor, Result as JsonResult},
-        schema::{Member, Value, find_member, open_enum, read_elements, read_into, read_members, write_item},
+        schema::{Member, Object, Value, find_member, open_enum, read_elements, read_into, read_members, write_item},
         skip::skip,
+        slice::Slice,
         write::Writer,
     },
 };
@@ -144,7 +147,73 @@ pub fn read<'a>(body: &'a [u8], mut visit: impl FnMut(Item<'_, 'a>)) -> Result<S
 }
 
 fn read_batch<'a>(body: &'a [u8], visit: &mut dyn FnMut(Item<'_, 'a>)) -> Result<Summary, Error> {
-    let mut cursor = Cursor::over_document(body);
+    let mut visited = 0;
+    let fast = str::from_utf8(body).ok().and_then(|text| read_fast(text, &mut visited, visit));
+    if let Some(summary) = fast {
+        return Ok(summary);
+    }
+    let mut again = 0;
+    read_by_table(body, &mut |item| {
+        again += 1;
+        if again > visited {
+            visit(item);
+        }
+    })
+}
+
+/// Reads a batch that keeps every rule, and counts the items `visited` of one that does not.
+pub(crate) fn read_fast<'a>(text: &'a str, visited: &mut u32, visit: &mut dyn FnMut(Item<'_, 'a>)) -> Option<Summary> {
+    let mut slice = Slice::new(text);
+    let mut msg_type = None;
+    if slice.peek()? == b'[' {
+        msg_type = Some(MsgType::Messages);
+        read_items_fast(&mut slice, MsgType::Messages, visited, visit)?;
+    } else {
+        slice.members(MEMBERS, &mut |index, slice| {
+            if index == 0 {
+                msg_type = Some(MsgType::read_plain(slice)?);
+                return Some(());
+            }
+            // `Data` may come first, and only `MsgType` says what its items are.
+            let msg_type = match msg_type {
+                Some(msg_type) => msg_type,
+                None => slice.read_later("MsgType")?,
+            };
+            read_items_fast(slice, msg_type, visited, visit)
+        })?;
+    }
+    slice.end()?;
+    Some(Summary { msg_type: msg_type?, items: *visited })
+}
+
+fn read_items_fast<'a>(
+    slice: &mut Slice<'a>,
+    msg_type: MsgType,
+    visited: &mut u32,
+    visit: &mut dyn FnMut(Item<'_, 'a>),
+) -> Option<()> {
+    slice.elements(|slice| {
+        match msg_type {
+            MsgType::Messages => {
+                let mut message = Message::default();
+                message.read_plain_into(slice)?;
+                visit(Item::Message(&message));
+            }
+            MsgType::Reports => {
+                let mut report = Report::default();
+                report.read_plain_into(slice)?;
+                visit(Item::Report(&report));
+            }
+            MsgType::Unknown(_) => visit(Item::Unsupported(Raw::read_plain(slice)?)),
+        }
+        *visited += 1;
+        Some(())
+    })?;
+    Some(())
+}
+
+pub(crate) fn read_by_table<'a>(body: &'a [u8], visit: &mut dyn FnMut(Item<'_, 'a>)) -> Result<Summary, Error> {
+    let mut cursor = Cursor::new(body);
     let summary = match cursor.peek() {
         Some(b'[') => read_items(&mut cursor, MsgType::Messages, visit)?,
         Some(b'{') => read_object(&mut cursor, visit)?,
