@@ -321,22 +321,16 @@ fn unescape(raw: &[u8], buf: &mut [u8]) -> Option<usize> {
     let capacity = buf.len();
     let (mut raw, mut out) = (raw, buf);
     loop {
+        let units = copy_units(raw, out);
+        raw = raw.get(units * 6..)?;
+        out = out.get_mut(units * 3..)?;
         match raw {
             [b'\\', b'u', a, b, c, d, after @ ..] => {
                 raw = after;
-                let unit = code_unit([*a, *b, *c, *d]);
-                if unit >= 0x800 && !(0xd800..0xe000).contains(&unit) {
-                    // Most of what is escaped: three bytes.
-                    let [_, _, high, low] = unit.to_be_bytes();
-                    let (to, room) = out.split_first_chunk_mut::<3>()?;
-                    *to = [0xe0 | high >> 4, 0x80 | (high << 2 & 0x3c) | low >> 6, 0x80 | low & 0x3f];
-                    out = room;
-                    continue;
-                }
-                let mut code = unit;
-                if let (0xd800..0xdc00, [_, _, a, b, c, d, after @ ..]) = (unit, raw) {
+                let mut code = code_unit([*a, *b, *c, *d]);
+                if let (0xd800..0xdc00, [_, _, a, b, c, d, after @ ..]) = (code, raw) {
                     raw = after;
-                    code = pair(unit, code_unit([*a, *b, *c, *d]));
+                    code = pair(code, code_unit([*a, *b, *c, *d]));
                 }
                 let mut utf8 = [0; 4];
                 let char = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER).encode_utf8(&mut utf8);
@@ -358,6 +352,25 @@ fn unescape(raw: &[u8], buf: &mut [u8]) -> Option<usize> {
             }
         }
     }
+}
+
+/// Copies the `\u` escapes of three bytes each at the start, as most of what is escaped is, and returns how many they are.
+#[inline]
+fn copy_units(raw: &[u8], out: &mut [u8]) -> usize {
+    let mut units = 0;
+    for ([backslash, u, digits @ ..], to) in raw.as_chunks::<6>().0.iter().zip(out.as_chunks_mut::<3>().0) {
+        if [*backslash, *u] != *b"\\u" {
+            break;
+        }
+        let unit = code_unit(*digits);
+        if unit < 0x800 || unit & 0xf800 == 0xd800 {
+            break;
+        }
+        let [_, _, high, low] = unit.to_be_bytes();
+        *to = [0xe0 | high >> 4, 0x80 | (high << 2 & 0x3c) | low >> 6, 0x80 | low & 0x3f];
+        units += 1;
+    }
+    units
 }
 
 /// Copies the bytes before the first backslash, and returns how many they are.

@@ -35,6 +35,12 @@ pub(crate) trait Value<'a>: Sized {
     /// Reads the value that comes next; `None` when it breaks a rule, which is left to [`read`](Self::read) to name.
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self>;
 
+    /// As [`read_plain`](Self::read_plain), once for all places that need not be the fastest.
+    #[inline(never)]
+    fn read_plain_called(slice: &mut Slice<'a>) -> Option<Self> {
+        Self::read_plain(slice)
+    }
+
     /// Levels of objects and arrays in the value; [`MAX_LEVELS`](super::write::MAX_LEVELS) at most.
     const LEVELS: usize = 0;
 
@@ -260,7 +266,7 @@ impl<'a> Value<'a> for Text<'a> {
         cursor.string()
     }
 
-    #[inline]
+    #[inline(always)]
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
         slice.string()
     }
@@ -286,7 +292,7 @@ impl<'a> Value<'a> for u64 {
         ranged(cursor, 0, Self::MAX, |integer| integer.unsigned(Self::MAX))
     }
 
-    #[inline]
+    #[inline(always)]
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
         slice.unsigned()
     }
@@ -310,7 +316,7 @@ impl<'a> Value<'a> for u32 {
         ranged(cursor, 0, u64::from(Self::MAX), |integer| Self::try_from(integer.unsigned(u64::MAX)?).ok())
     }
 
-    #[inline]
+    #[inline(always)]
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
         Self::try_from(slice.unsigned()?).ok()
     }
@@ -334,7 +340,7 @@ impl<'a> Value<'a> for i64 {
         ranged(cursor, Self::MIN, Self::MAX.unsigned_abs(), Integer::signed)
     }
 
-    #[inline]
+    #[inline(always)]
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
         slice.signed()
     }
@@ -372,7 +378,7 @@ impl<'a, T: Value<'a>> Value<'a> for Option<T> {
         T::read(cursor).map(Some)
     }
 
-    #[inline]
+    #[inline(always)]
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
         if slice.take_null() { Some(None) } else { T::read_plain(slice).map(Some) }
     }
@@ -479,7 +485,7 @@ macro_rules! object {
                 enum Place { $($field,)* }
                 $(
                     if index == Place::$field as usize {
-                        self.$field = crate::json::schema::Value::read_plain(slice)?;
+                        self.$field = crate::json::schema::Value::read_plain_called(slice)?;
                         return Some(());
                     }
                 )*
@@ -619,7 +625,7 @@ macro_rules! open_enum {
                 i64::read(cursor).map(Self::from)
             }
 
-            #[inline]
+            #[inline(always)]
             fn read_plain(slice: &mut crate::json::slice::Slice<'a>) -> Option<Self> {
                 slice.signed().map(Self::from)
             }

@@ -63,7 +63,7 @@ impl<'a> Slice<'a> {
     }
 
     /// The next byte that is no white space.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn peek(&mut self) -> Option<u8> {
         let byte = *self.rest.as_bytes().first()?;
         if byte > b' ' {
@@ -97,7 +97,7 @@ impl<'a> Slice<'a> {
     }
 
     /// Takes `null`, if it comes next.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_null(&mut self) -> bool {
         self.peek() == Some(b'n') && self.take_literal("null")
     }
@@ -139,8 +139,12 @@ impl<'a> Slice<'a> {
         // Most senders keep the documented order.
         let mut likely = (u32::BITS - seen.leading_zeros()) as usize;
         while next == Next::Another {
-            let key = self.key()?;
-            if let Some(index) = find(members, key, likely) {
+            self.peek()?;
+            let index = match members.get(likely) {
+                Some(member) if self.take_key(member.name) => Some(likely),
+                _ => find(members, self.key()?),
+            };
+            if let Some(index) = index {
                 if seen & 1 << index != 0 {
                     return None;
                 }
@@ -235,8 +239,15 @@ impl<'a> Slice<'a> {
         self.take_literal(end).then_some(Next::End)
     }
 
-    /// Takes a key and its colon.
+    /// Takes key `name` and its colon, if they come next and without a space between them.
     #[inline]
+    fn take_key(&mut self, name: &'static str) -> bool {
+        let rest = self.rest.strip_prefix('"').and_then(|rest| rest.strip_prefix(name)?.strip_prefix("\":"));
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
+    /// Takes a key and its colon.
     fn key(&mut self) -> Option<Text<'a>> {
         let key = self.string()?;
         self.take(":")?;
@@ -244,11 +255,17 @@ impl<'a> Slice<'a> {
     }
 
     /// Takes a string.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn string(&mut self) -> Option<Text<'a>> {
+        self.string_past(plain_len)
+    }
+
+    /// Takes a string; `past` says of how many bytes at its start it has seen that they are plain.
+    #[inline(always)]
+    pub(crate) fn string_past(&mut self, past: impl FnOnce(&[u8]) -> usize) -> Option<Text<'a>> {
         self.take("\"")?;
         let inside = self.rest;
-        let len = plain_len(inside.as_bytes());
+        let len = past(inside.as_bytes());
         if inside.as_bytes().get(len) == Some(&b'"') {
             let (text, quote) = inside.split_at_checked(len)?;
             self.rest = quote.strip_prefix('"')?;
@@ -262,7 +279,7 @@ impl<'a> Slice<'a> {
     /// Takes an integer that is not negative.
     ///
     /// What follows is looked at by whoever takes the next token: neither a fraction nor an exponent is one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unsigned(&mut self) -> Option<u64> {
         let first = self.peek()?.wrapping_sub(b'0');
         if first > 9 {
@@ -275,7 +292,7 @@ impl<'a> Slice<'a> {
     }
 
     /// Takes an integer.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn signed(&mut self) -> Option<i64> {
         if self.peek()? != b'-' {
             return i64::try_from(self.unsigned()?).ok();
@@ -380,19 +397,21 @@ pub(crate) const fn required(mut members: &[Member]) -> u32 {
     required
 }
 
-fn find(members: &'static [Member], key: Text<'_>, likely: usize) -> Option<usize> {
-    if members.get(likely).is_some_and(|member| key == member.name) {
-        return Some(likely);
+fn find(members: &'static [Member], key: Text<'_>) -> Option<usize> {
+    match key.as_str() {
+        Some(key) => members.iter().position(|member| key == member.name),
+        None => members.iter().position(|member| key == member.name),
     }
-    members.iter().position(|member| key == member.name)
 }
 
 /// Out of line: bodies with white space between their tokens are rare.
 #[inline(never)]
 fn past_spaces(rest: &str) -> &str {
-    let is_space = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
-    let spaces = rest.bytes().take_while(|byte| is_space(byte)).count();
-    rest.get(spaces..).unwrap_or_default()
+    let mut left = rest.as_bytes();
+    while let [b' ' | b'\n' | b'\r' | b'\t', after @ ..] = left {
+        left = after;
+    }
+    rest.get(rest.len() - left.len()..).unwrap_or_default()
 }
 
 fn past_digits(bytes: &[u8]) -> Option<&[u8]> {
@@ -404,7 +423,7 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
 /// How many bytes come before the first quote, backslash or control character.
-#[inline]
+#[inline(always)]
 pub(crate) fn plain_len(bytes: &[u8]) -> usize {
     let mut rest = bytes;
     while let Some((word, after)) = rest.split_first_chunk::<8>() {
@@ -414,12 +433,17 @@ pub(crate) fn plain_len(bytes: &[u8]) -> usize {
         }
         rest = after;
     }
-    let special = rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\');
-    bytes.len() - rest.len() + special.unwrap_or(rest.len())
+    bytes.len() - rest.len() + plain_len_at_end(rest)
+}
+
+/// Out of line: fewer than eight bytes follow at the end of a document only.
+#[inline(never)]
+fn plain_len_at_end(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| !matches!(byte, 0..0x20 | b'"' | b'\\')).count()
 }
 
 /// The high bit of every byte that is special, and of some above the lowest such one.
-#[inline]
+#[inline(always)]
 fn special(word: u64) -> u64 {
     // With bit 1 turned over the quote is a space, control characters stay below it, and nothing else goes there.
     let quote_or_control = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
@@ -428,7 +452,7 @@ fn special(word: u64) -> u64 {
 }
 
 /// The value and number of the digits at the start of `bytes`, where two are.
-#[inline]
+#[inline(always)]
 fn digits(bytes: &[u8]) -> Option<(u64, usize)> {
     // No integer begins with a zero but zero itself.
     if bytes.first() == Some(&b'0') {
@@ -448,7 +472,7 @@ fn digits(bytes: &[u8]) -> Option<(u64, usize)> {
 }
 
 /// The value of eight digits, one a byte, the first one lowest.
-#[inline]
+#[inline(always)]
 fn eight_digits(digits: u64) -> u64 {
     // Pairs, then fours, then all eight.
     let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
@@ -457,7 +481,7 @@ fn eight_digits(digits: u64) -> u64 {
 }
 
 /// Adds digits to a value, if it stays within 64 bits, and says how many bytes are left.
-#[inline]
+#[inline(never)]
 fn add_digits(mut value: u64, bytes: &[u8]) -> Option<(u64, usize)> {
     let mut rest = bytes;
     while let [byte, after @ ..] = rest {
@@ -476,10 +500,17 @@ fn add_digits(mut value: u64, bytes: &[u8]) -> Option<(u64, usize)> {
 fn escaped(inside: &str, first: usize) -> Option<(Text<'_>, &str)> {
     let mut rest = inside.as_bytes().get(first..)?;
     loop {
+        // Most of them: characters beyond ASCII, one after the other.
+        while let Some(([b'\\', b'u', digits @ ..], after)) = rest.split_first_chunk::<6>() {
+            rest = match code_unit(*digits)? {
+                0xd800..=0xdbff => past_low_surrogate(after)?,
+                0xdc00..=0xdfff => return None,
+                _ => after,
+            };
+        }
         rest = match rest {
-            [b'\\', b'u', digits @ ..] => past_unit(digits)?,
-            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', rest @ ..] => rest,
             [b'"', ..] => break,
+            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', rest @ ..] => rest,
             [b'\\' | 0..=0x1f, ..] | [] => return None,
             plain => plain.get(plain_len(plain)..)?,
         };
@@ -488,18 +519,10 @@ fn escaped(inside: &str, first: usize) -> Option<(Text<'_>, &str)> {
     Some((Text::from_json(text, true), quote.strip_prefix('"')?))
 }
 
-/// What follows the digits of a `\u`; a surrogate pair is one escape.
-#[inline]
-fn past_unit(digits: &[u8]) -> Option<&[u8]> {
-    let (unit, rest) = digits.split_first_chunk::<4>()?;
-    match code_unit(*unit)? {
-        0xd800..=0xdbff => {
-            let (low, rest) = rest.strip_prefix(br"\u")?.split_first_chunk::<4>()?;
-            (0xdc00..=0xdfff).contains(&code_unit(*low)?).then_some(rest)
-        }
-        0xdc00..=0xdfff => None,
-        _ => Some(rest),
-    }
+/// What follows the second half of a surrogate pair.
+fn past_low_surrogate(bytes: &[u8]) -> Option<&[u8]> {
+    let ([b'\\', b'u', digits @ ..], after) = bytes.split_first_chunk::<6>()? else { return None };
+    (0xdc00..=0xdfff).contains(&code_unit(*digits)?).then_some(after)
 }
 
 #[inline]

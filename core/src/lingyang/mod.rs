@@ -58,7 +58,7 @@ impl<'a> Value<'a> for Cid {
         value.and_then(Self::new).ok_or_else(|| cursor.error(range, start))
     }
 
-    #[inline]
+    #[inline(always)]
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
         Self::new(u32::try_from(slice.unsigned()?).ok()?)
     }

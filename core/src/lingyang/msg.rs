@@ -128,9 +128,19 @@ impl<'a> Value<'a> for Msg<'a> {
     }
 
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
-        let text = slice.string()?;
-        let len = check(text).ok()?;
-        Some(Self(Inner::Base64(text, len)))
+        let text = slice.string_past(groups_len)?;
+        let Some(plain) = text.as_str() else {
+            return check(text).ok().map(|len| Self(Inner::Base64(text, len)));
+        };
+        // All of them are groups; only the last one may be padded.
+        let len = match plain.as_bytes().last_chunk::<4>() {
+            Some(last) => plain.len() / 4 * 3 - 3 + last_len(*last)?,
+            None => 0,
+        };
+        if len > MAX_MSG_BYTES {
+            return None;
+        }
+        Some(Self(Inner::Base64(text, u16::try_from(len).ok()?)))
     }
 
     fn out(&self) -> Out<'_> {
@@ -240,25 +250,49 @@ fn check_long(text: Text<'_>) -> ErrorKind {
 }
 
 fn check_plain(base64: &[u8]) -> Result<u16, ErrorKind> {
-    let (groups, []) = base64.as_chunks::<4>() else { return Err(ErrorKind::NotBase64) };
-    let Some((last, groups)) = groups.split_last() else { return Ok(0) };
-    let (bytes, left_over) = match *last {
-        [_, b, b'=', b'='] => (1, sextet(b) & 0b1111),
-        [_, _, c, b'='] => (2, sextet(c) & 0b11),
-        _ => (3, 0),
-    };
-    let mut wrong = 0;
-    for [a, b, c, d] in groups {
-        wrong |= sextet(*a) | sextet(*b) | sextet(*c) | sextet(*d);
-    }
-    for &byte in last.iter().take(bytes + 1) {
-        wrong |= sextet(byte);
-    }
-    if wrong & NO_SEXTET != 0 || left_over != 0 {
+    if groups_len(base64) != base64.len() {
         return Err(ErrorKind::NotBase64);
     }
-    let len = groups.len() * 3 + bytes;
+    let Some(last) = base64.last_chunk::<4>() else { return Ok(0) };
+    let len = base64.len() / 4 * 3 - 3 + last_len(*last).ok_or(ErrorKind::NotBase64)?;
     if len > MAX_MSG_BYTES { Err(TOO_LONG) } else { u16::try_from(len).map_err(|_| TOO_LONG) }
+}
+
+/// How many bytes at the start are groups of four characters, up to and with the first padded one.
+#[inline]
+fn groups_len(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    while let Some((eight, after)) = rest.split_first_chunk::<8>() {
+        if eight.iter().fold(0, |all, &byte| all | sextet(byte)) & NO_SEXTET != 0 {
+            break;
+        }
+        rest = after;
+    }
+    while let Some((four, after)) = rest.split_first_chunk::<4>() {
+        let (ends, given) = match four {
+            [given @ .., b'=', b'='] => (true, &given[..]),
+            [given @ .., b'='] => (true, &given[..]),
+            given => (false, &given[..]),
+        };
+        if given.iter().fold(0, |all, &byte| all | sextet(byte)) & NO_SEXTET != 0 {
+            break;
+        }
+        rest = after;
+        if ends {
+            break;
+        }
+    }
+    bytes.len() - rest.len()
+}
+
+/// How many bytes the last group stands for, unless bits are left over.
+#[inline]
+fn last_len(group: [u8; 4]) -> Option<usize> {
+    match group {
+        [_, b, b'=', b'='] => (sextet(b) & 0b1111 == 0).then_some(1),
+        [_, _, c, b'='] => (sextet(c) & 0b11 == 0).then_some(2),
+        _ => Some(3),
+    }
 }
 
 /// Decodes checked base64 into just as many bytes as it stands for.
@@ -270,13 +304,14 @@ fn decode(base64: &[u8], out: &mut [u8]) {
     }
     // What is left are the bytes of a padded group.
     if let (Some(group), false) = (groups.last(), rest.is_empty()) {
-        rest.iter_mut().zip(decode_group(*group)).for_each(|(to, from)| *to = from);
+        let group = group.map(|byte| if byte == b'=' { b'A' } else { byte });
+        rest.iter_mut().zip(decode_group(group)).for_each(|(to, from)| *to = from);
     }
 }
 
 #[inline]
 fn decode_group(group: [u8; 4]) -> [u8; 3] {
-    let [a, b, c, d] = group.map(|byte| u32::from(sextet(byte) & 63));
+    let [a, b, c, d] = group.map(|byte| u32::from(sextet(byte)));
     let [_, bytes @ ..] = (a << 18 | b << 12 | c << 6 | d).to_be_bytes();
     bytes
 }
