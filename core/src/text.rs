@@ -366,8 +366,9 @@ fn copy_units(raw: &[u8], out: &mut [u8]) -> usize {
         if unit < 0x800 || unit & 0xf800 == 0xd800 {
             break;
         }
-        let [_, _, high, low] = unit.to_be_bytes();
-        *to = [0xe0 | high >> 4, 0x80 | (high << 2 & 0x3c) | low >> 6, 0x80 | low & 0x3f];
+        let utf8 = 0x0080_80e0 | unit >> 12 | (unit << 2 & 0x3f00) | (unit & 0x3f) << 16;
+        let [bytes @ .., _] = utf8.to_le_bytes();
+        *to = bytes;
         units += 1;
     }
     units

@@ -38,6 +38,7 @@ pub(crate) trait Value<'a>: Sized {
     /// As [`read_plain`](Self::read_plain), once for all places that need not be the fastest.
     #[inline(never)]
     fn read_plain_called(slice: &mut Slice<'a>) -> Option<Self> {
+        slice.past_space();
         Self::read_plain(slice)
     }
 
@@ -78,6 +79,9 @@ pub(crate) trait Object<'a> {
     /// whatever is in the fields by then.
     fn read_plain_into(&mut self, slice: &mut Slice<'a>) -> Option<()>;
 
+    /// Takes the key of a member with its colon, if one comes next without escapes and spaces.
+    fn take_key(slice: &mut Slice<'a>) -> Option<usize>;
+
     /// Reads the value of member `index`, which comes next, into its field.
     fn read_plain_member(&mut self, index: usize, slice: &mut Slice<'a>) -> Option<()>;
 
@@ -101,7 +105,7 @@ pub(crate) fn read_into<'a, O: Object<'a> + Value<'a>>(object: &mut O, cursor: &
 /// Reads what is left of an object, inside of it, from the first member on that is not where its page has it.
 #[inline(never)]
 pub(crate) fn read_by_name<'a, O: Object<'a>>(object: &mut O, inside: Slice<'a>, seen: u32) -> Option<Slice<'a>> {
-    inside.members_left(O::MEMBERS, seen, &mut |index, slice| object.read_plain_member(index, slice))
+    inside.members_left(O::MEMBERS, seen, O::take_key, &mut |index, slice| object.read_plain_member(index, slice))
 }
 
 #[cold]
@@ -478,6 +482,17 @@ macro_rules! object {
                 }
                 *slice = crate::json::schema::read_by_name(self, inside, seen)?;
                 Some(())
+            }
+
+            fn take_key(slice: &mut crate::json::slice::Slice<$lt>) -> Option<usize> {
+                #[allow(non_camel_case_types, reason = "the fields' own names, so that each has a number")]
+                enum Place { $($field,)* }
+                $(
+                    if slice.take_literal(concat!("\"", $key, "\":")) {
+                        return Some(Place::$field as usize);
+                    }
+                )*
+                None
             }
 
             fn read_plain_member(&mut self, index: usize, slice: &mut crate::json::slice::Slice<$lt>) -> Option<()> {

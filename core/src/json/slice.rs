@@ -73,6 +73,12 @@ impl<'a> Slice<'a> {
         self.rest.as_bytes().first().copied()
     }
 
+    /// Takes the one space that some senders put between tokens.
+    #[inline]
+    pub(crate) fn past_space(&mut self) {
+        self.rest = self.rest.strip_prefix(' ').unwrap_or(self.rest);
+    }
+
     /// Takes a text of this crate's own, which must come next.
     #[inline(always)]
     fn take(&mut self, literal: &'static str) -> Option<()> {
@@ -111,7 +117,7 @@ impl<'a> Slice<'a> {
         read: &mut dyn FnMut(usize, &mut Self) -> Option<()>,
     ) -> Option<()> {
         let inside = Self { depth: self.depth + 1, ..*self };
-        *self = inside.members_left(members, 0, read)?;
+        *self = inside.members_left(members, 0, |_| None, read)?;
         Some(())
     }
 
@@ -128,21 +134,28 @@ impl<'a> Slice<'a> {
     }
 
     /// Reads what is left of an object whose members `seen` (a bit each) have been read; without any, from its brace on.
+    ///
+    /// `take_key` knows the members' keys as constants, for those that stand there without escapes and spaces.
     #[inline(never)]
     pub(crate) fn members_left(
         mut self,
         members: &'static [Member],
         mut seen: u32,
+        take_key: fn(&mut Self) -> Option<usize>,
         read: &mut dyn FnMut(usize, &mut Self) -> Option<()>,
     ) -> Option<Self> {
         let mut next = if seen == 0 { self.first_member()? } else { self.next("}")? };
         // Most senders keep the documented order.
         let mut likely = (u32::BITS - seen.leading_zeros()) as usize;
         while next == Next::Another {
+            self.past_space();
             self.peek()?;
             let index = match members.get(likely) {
                 Some(member) if self.take_key(member.name) => Some(likely),
-                _ => find(members, self.key()?),
+                _ => match take_key(&mut self) {
+                    Some(index) => Some(index),
+                    None => find(members, self.key()?),
+                },
             };
             if let Some(index) = index {
                 if seen & 1 << index != 0 {
@@ -239,9 +252,12 @@ impl<'a> Slice<'a> {
         self.take_literal(end).then_some(Next::End)
     }
 
-    /// Takes key `name` and its colon, if they come next and without a space between them.
+    /// Takes key `name` and its colon, if they come next without escapes and spaces.
     #[inline]
     fn take_key(&mut self, name: &'static str) -> bool {
+        if self.rest.as_bytes().get(1) != name.as_bytes().first() {
+            return false;
+        }
         let rest = self.rest.strip_prefix('"').and_then(|rest| rest.strip_prefix(name)?.strip_prefix("\":"));
         self.rest = rest.unwrap_or(self.rest);
         rest.is_some()
@@ -465,7 +481,14 @@ fn digits(bytes: &[u8]) -> Option<(u64, usize)> {
     // The high bit of every byte that is no digit, and of some above the lowest such one.
     let others = (word.wrapping_add(ONES * 0x76) | word) & HIGHS;
     if others == 0 {
-        return add_digits(eight_digits(word), after).map(|(value, left)| (value, bytes.len() - left));
+        let value = eight_digits(word);
+        // Times have ten.
+        if let [a @ b'0'..=b'9', b @ b'0'..=b'9', end, ..] = *after
+            && !end.is_ascii_digit()
+        {
+            return Some((value * 100 + u64::from(a - b'0') * 10 + u64::from(b - b'0'), 10));
+        }
+        return add_digits(value, after).map(|(value, left)| (value, bytes.len() - left));
     }
     let bits = others.trailing_zeros() & 0x38;
     Some((eight_digits(word.wrapping_shl(64 - bits)), (bits / 8) as usize))
@@ -501,12 +524,11 @@ fn escaped(inside: &str, first: usize) -> Option<(Text<'_>, &str)> {
     let mut rest = inside.as_bytes().get(first..)?;
     loop {
         // Most of them: characters beyond ASCII, one after the other.
-        while let Some(([b'\\', b'u', digits @ ..], after)) = rest.split_first_chunk::<6>() {
-            rest = match code_unit(*digits)? {
-                0xd800..=0xdbff => past_low_surrogate(after)?,
-                0xdc00..=0xdfff => return None,
-                _ => after,
-            };
+        while let Some(([backslash, u, digits @ ..], after)) = rest.split_first_chunk::<6>() {
+            if [*backslash, *u] != *b"\\u" {
+                break;
+            }
+            rest = past_unit(*digits, after)?;
         }
         rest = match rest {
             [b'"', ..] => break,
@@ -519,30 +541,40 @@ fn escaped(inside: &str, first: usize) -> Option<(Text<'_>, &str)> {
     Some((Text::from_json(text, true), quote.strip_prefix('"')?))
 }
 
-/// What follows the second half of a surrogate pair.
-fn past_low_surrogate(bytes: &[u8]) -> Option<&[u8]> {
-    let ([b'\\', b'u', digits @ ..], after) = bytes.split_first_chunk::<6>()? else { return None };
-    (0xdc00..=0xdfff).contains(&code_unit(*digits)?).then_some(after)
+/// What comes after the `digits` of a `\u`, which `after` follows; a surrogate pair is one escape.
+#[inline]
+fn past_unit(digits: [u8; 4], after: &[u8]) -> Option<&[u8]> {
+    let [a, b, c, d] = digits;
+    if (nibble(a) | nibble(b) | nibble(c) | nibble(d)) & NO_NIBBLE != 0 {
+        return None;
+    }
+    if a | 0x20 != b'd' { Some(after) } else { past_d_unit(b, after) }
+}
+
+/// As [`past_unit`], after a `d` and digit `b`: where surrogates are.
+#[cold]
+fn past_d_unit(b: u8, after: &[u8]) -> Option<&[u8]> {
+    if nibble(b) < 8 {
+        return Some(after);
+    }
+    // Half of a pair: the first, if the second follows.
+    let ([b'\\', b'u', c, d, e, f], rest) = after.split_first_chunk::<6>()? else { return None };
+    let low = c | 0x20 == b'd' && matches!(nibble(*d), 12..16) && (nibble(*e) | nibble(*f)) & NO_NIBBLE == 0;
+    (nibble(b) < 12 && low).then_some(rest)
 }
 
 #[inline]
-fn code_unit(digits: [u8; 4]) -> Option<u32> {
-    let [a, b, c, d] = digits.map(nibble);
-    if (a | b | c | d) & NO_NIBBLE != 0 { None } else { Some(a << 12 | b << 8 | c << 4 | d) }
-}
-
-#[inline]
-fn nibble(digit: u8) -> u32 {
-    u32::from(NIBBLES.get(usize::from(digit)).copied().unwrap_or(0xff))
+fn nibble(digit: u8) -> u8 {
+    NIBBLES.get(usize::from(digit)).copied().unwrap_or(NO_NIBBLE)
 }
 
 /// What no hexadecimal digit has.
-const NO_NIBBLE: u32 = 0x80;
+const NO_NIBBLE: u8 = 0x80;
 
 /// The value of each hexadecimal digit; [`NO_NIBBLE`] for what is none.
 #[expect(clippy::indexing_slicing, reason = "runs when the crate is compiled, where a panic is a compile error")]
 const NIBBLES: [u8; 256] = {
-    let mut nibbles = [0x80; 256];
+    let mut nibbles = [NO_NIBBLE; 256];
     let mut value = 0;
     while value < 16 {
         nibbles[b"0123456789abcdef"[value as usize] as usize] = value;
