@@ -37,11 +37,7 @@ impl<'a, T: Value<'a> + Copy> List<'a, T> {
 
     pub(crate) fn iter(&self) -> Elements<'a, T> {
         match *self {
-            Self::Json { array, .. } => {
-                let mut slice = Slice::new(array);
-                let _ = slice.open_array();
-                Elements::Json { slice, element: PhantomData }
-            }
+            Self::Json { array, .. } => Elements::Json { slice: Slice::again(array), element: PhantomData },
             Self::Slice(elements) => Elements::Slice(elements.iter()),
         }
     }
@@ -114,8 +110,10 @@ impl<'a, T: Value<'a> + Copy> Iterator for Elements<'a, T> {
         match self {
             Self::Json { slice, .. } => {
                 // The array was checked when it was read: what fails here is its closing bracket, or the end after it.
-                let element = T::read_plain(slice)?;
-                slice.after_element()?;
+                let mut place = *slice;
+                let element = T::read_plain(&mut place)?;
+                place.after_element()?;
+                *slice = place;
                 Some(element)
             }
             Self::Slice(elements) => elements.next().copied(),

@@ -21,6 +21,8 @@ pub(crate) struct Slice<'a> {
     rest: &'a str,
     /// Levels of arrays and objects around this place.
     depth: u32,
+    /// Whether all of it has been read before: what is right need not be checked again.
+    pub(crate) read_before: bool,
     /// How many elements an array of receivers may have.
     pub(crate) most_elements: u32,
 }
@@ -41,7 +43,7 @@ impl<'a> Slice<'a> {
     /// A place that has `depth` levels around it.
     #[inline]
     pub(crate) fn within(rest: &'a str, depth: u32) -> Self {
-        Self { rest, depth, most_elements: u32::MAX }
+        Self { rest, depth, read_before: false, most_elements: u32::MAX }
     }
 
     /// What follows this place.
@@ -194,35 +196,36 @@ impl<'a> Slice<'a> {
     /// Reads an array, giving the place of each element to `read`.
     #[inline]
     pub(crate) fn elements(&mut self, mut read: impl FnMut(&mut Self) -> Option<()>) -> Option<u32> {
-        self.take("[")?;
-        self.depth += 1;
+        let mut inside = self.deeper();
+        inside.take("[")?;
         let mut count = 0;
-        if self.peek()? == b']' {
-            self.take("]")?;
+        if inside.peek()? == b']' {
+            inside.take("]")?;
         } else {
             loop {
-                if count == self.most_elements {
+                if count == inside.most_elements {
                     return None;
                 }
-                read(self)?;
+                read(&mut inside)?;
                 count += 1;
-                if self.next("]")? == Next::End {
+                if inside.next("]")? == Next::End {
                     break;
                 }
             }
         }
-        self.depth -= 1;
+        *self = inside.shallower();
         Some(count)
     }
 
-    /// Takes the bracket before the elements of an array.
-    #[inline]
-    pub(crate) fn open_array(&mut self) -> Option<()> {
-        self.take("[")
+    /// Inside of an array that has been read before, before its first element.
+    pub(crate) fn again(array: &'a str) -> Self {
+        let mut slice = Self { read_before: true, ..Self::new(array) };
+        let _ = slice.take("[");
+        slice
     }
 
     /// Takes the comma or bracket after an element.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn after_element(&mut self) -> Option<()> {
         self.next("]").map(drop)
     }

@@ -128,7 +128,7 @@ impl<'a> Value<'a> for Msg<'a> {
     }
 
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
-        let text = slice.string_past(groups_len)?;
+        let text = if slice.read_before { slice.string()? } else { slice.string_past(groups_len)? };
         let Some(plain) = text.as_str() else {
             return check(text).ok().map(|len| Self(Inner::Base64(text, len)));
         };
@@ -297,15 +297,18 @@ fn last_len(group: [u8; 4]) -> Option<usize> {
 
 /// Decodes checked base64 into just as many bytes as it stands for.
 fn decode(base64: &[u8], out: &mut [u8]) {
-    let (groups, _) = base64.as_chunks::<4>();
-    let (threes, rest) = out.as_chunks_mut::<3>();
-    for (three, group) in threes.iter_mut().zip(groups) {
-        *three = decode_group(*group);
+    let (pairs, groups) = base64.as_chunks::<8>();
+    let (sixes, rest) = out.as_chunks_mut::<6>();
+    for (six, pair) in sixes.iter_mut().zip(pairs) {
+        let bits = pair.iter().fold(0, |bits, &byte| bits << 6 | u64::from(sextet(byte)));
+        let [_, _, bytes @ ..] = bits.to_be_bytes();
+        *six = bytes;
     }
-    // What is left are the bytes of a padded group.
-    if let (Some(group), false) = (groups.last(), rest.is_empty()) {
+    // What is left are the bytes of one group, or of a pair that is padded.
+    let groups = if groups.is_empty() { pairs.last().map_or(&[][..], |pair| pair) } else { groups };
+    for (bytes, group) in rest.chunks_mut(3).zip(groups.as_chunks::<4>().0) {
         let group = group.map(|byte| if byte == b'=' { b'A' } else { byte });
-        rest.iter_mut().zip(decode_group(group)).for_each(|(to, from)| *to = from);
+        bytes.iter_mut().zip(decode_group(group)).for_each(|(to, from)| *to = from);
     }
 }
 
