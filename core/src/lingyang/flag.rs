@@ -77,7 +77,7 @@ macro_rules! code {
                 }
             }
 
-            #[inline]
+            #[inline(always)]
             fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
                 match slice.unsigned()? {
                     $( $code => Some(Self::$Arm), )*

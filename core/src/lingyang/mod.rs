@@ -60,7 +60,7 @@ impl<'a> Value<'a> for Cid {
 
     #[inline(always)]
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
-        Self::new(u32::try_from(slice.unsigned()?).ok()?)
+        Self::new(u32::try_from(slice.id()?).ok()?)
     }
 
     fn out(&self) -> Out<'_> {

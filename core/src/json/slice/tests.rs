@@ -286,12 +286,15 @@ fn integers_of_every_length() {
         let number = &digits[..len];
         // Near the end of the document, and far from it.
         for after in [",", "}        ", "]\u{ffff}        "] {
+            let text = String::from(number) + after;
+            assert_eq!(Slice::new(&text).id(), number.parse().ok(), "{text}");
             assert_eq!(unsigned(&(String::from(number) + after)), number.parse().ok(), "{number}{after}");
         }
     }
     assert_eq!(unsigned("18446744073709551615}"), Some(u64::MAX));
     for text in ["", "-1", "01,", "00,", "0000000001,", "18446744073709551616,", "x", "\"1\""] {
         assert_eq!(unsigned(text), None, "{text}");
+        assert_eq!(Slice::new(text).id(), None, "{text}");
     }
     assert_eq!(signed("-7]"), Some(-7));
     assert_eq!(signed("-9223372036854775808]"), Some(i64::MIN));
