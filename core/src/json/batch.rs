@@ -2,7 +2,7 @@
 
 use crate::{Error, ErrorKind, Field};
 
-use super::{cursor::Result, write::Writer};
+use super::{table::Result, write::Writer};
 
 /// The body of a batch under way: all up to the last item, with room kept for the end.
 #[derive(Debug)]

@@ -3,10 +3,9 @@
 use core::{fmt, marker::PhantomData};
 
 use super::{
-    cursor::{Cursor, Result},
-    schema::{Value, read_elements},
+    schema::{Kind, Value, Values},
     slice::Slice,
-    write::{Out, Values},
+    write::{Out, Outs},
 };
 
 /// The elements of an array: where they stand in the input, or a slice of the caller's.
@@ -44,16 +43,15 @@ impl<'a, T: Value<'a> + Copy> List<'a, T> {
 }
 
 impl<'a, T: Value<'a> + Copy> Value<'a> for List<'a, T> {
+    const KIND: Kind = Kind::List(&T::KIND);
+
     fn empty() -> Self {
         Self::default()
     }
 
-    fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
-        cursor.peek();
-        let start = cursor.offset();
-        let len = read_elements(cursor, &mut |_, cursor| T::read(cursor).map(drop))?;
-        let array = core::str::from_utf8(cursor.since(start)).unwrap_or_default();
-        Ok(Self::Json { array, len, element: PhantomData })
+    fn of(values: &Values<'_, 'a>, index: usize, _: usize) -> Self {
+        let array = core::str::from_utf8(values.raw(index)).unwrap_or_default();
+        Self::Json { array, len: values.elements(), element: PhantomData }
     }
 
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
@@ -75,7 +73,7 @@ impl<'a, T: Value<'a> + Copy> Value<'a> for List<'a, T> {
     }
 }
 
-impl<'a, T: Value<'a>> Values for List<'a, T> {
+impl<'a, T: Value<'a>> Outs for List<'a, T> {
     fn value(&self, index: usize) -> Out<'_> {
         match self {
             Self::Json { .. } => Out::End,
@@ -156,12 +154,15 @@ macro_rules! list {
         }
 
         impl<'a> crate::json::schema::Value<'a> for $Name<'a> {
+            const KIND: crate::json::schema::Kind =
+                <crate::json::list::List<'a, $Element> as crate::json::schema::Value<'_>>::KIND;
+
             fn empty() -> Self {
                 Self::default()
             }
 
-            fn read(cursor: &mut crate::json::cursor::Cursor<'a>) -> crate::json::cursor::Result<Self> {
-                crate::json::schema::Value::read(cursor).map(Self)
+            fn of(values: &crate::json::schema::Values<'_, 'a>, index: usize, members: usize) -> Self {
+                Self(crate::json::schema::Value::of(values, index, members))
             }
 
             fn read_plain(slice: &mut crate::json::slice::Slice<'a>) -> Option<Self> {

@@ -5,16 +5,20 @@
 //! bit a level and ends at [`MAX_DEPTH`].
 
 pub(crate) mod batch;
-pub(crate) mod cursor;
+mod chunks;
 pub(crate) mod list;
+pub(crate) mod memory;
 pub(crate) mod room;
+pub(crate) mod scan;
 pub(crate) mod schema;
-pub(crate) mod skip;
 pub(crate) mod slice;
+pub(crate) mod table;
 pub(crate) mod write;
 
-use cursor::{Cursor, Result};
-use skip::{Step, walk};
+pub use chunks::{ChunkReader, Payload};
+pub(crate) use chunks::{Chunks, Whole};
+
+use schema::{Kind, Values};
 use write::Writer;
 
 use crate::{Error, Text};
@@ -36,10 +40,8 @@ pub const MAX_INTEGER_LEN: usize = 20;
 /// assert!(pushgate_core::json::check(br#"{"any": ["value", 1e9, null]}"#).is_ok());
 /// assert_eq!(pushgate_core::json::check(b"[1,]").unwrap_err().offset(), 3);
 /// ```
-pub fn check(document: &[u8]) -> core::result::Result<(), Error> {
-    let mut cursor = Cursor::new(document);
-    skip::skip(&mut cursor)?;
-    cursor.end()
+pub fn check(document: &[u8]) -> Result<(), Error> {
+    schema::read_by_table(document, Kind::Any, u32::MAX, &mut |_, _| {}, |_, _| ())
 }
 
 /// Writes `document` without white space, with the fewest escapes, into `buf`.
@@ -50,25 +52,41 @@ pub fn check(document: &[u8]) -> core::result::Result<(), Error> {
 /// # Errors
 ///
 /// Those of [`check`], and [`ErrorKind::BufferFull`](crate::ErrorKind::BufferFull) with the length it takes.
-pub fn compact<'b>(document: &[u8], buf: &'b mut [u8]) -> core::result::Result<&'b [u8], Error> {
-    let mut cursor = Cursor::new(document);
+pub fn compact<'b>(document: &[u8], buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
+    check(document)?;
     let mut writer = Writer::new(buf);
-    write_compact(&mut cursor, &mut writer)?;
-    cursor.end()?;
+    write_compact(document, &mut writer);
     writer.finish()
 }
 
-fn write_compact(cursor: &mut Cursor<'_>, writer: &mut Writer<'_>) -> Result<()> {
-    walk(cursor, &mut |step| match step {
-        Step::Open(byte) | Step::Close(byte) => writer.byte(byte),
-        Step::Key(key) => {
-            write_text(key, writer);
-            writer.byte(b':');
+/// Writes a checked value without its white space, every string with the fewest escapes.
+fn write_compact(mut value: &[u8], writer: &mut Writer<'_>) {
+    while let Some((&byte, rest)) = value.split_first() {
+        value = rest;
+        match byte {
+            b' ' | b'\n' | b'\r' | b'\t' => {}
+            b'"' => {
+                let (text, rest) = split_text(rest);
+                write_text(text, writer);
+                value = rest;
+            }
+            _ => writer.byte(byte),
         }
-        Step::String(text) => write_text(text, writer),
-        Step::Scalar(bytes) => writer.raw(bytes),
-        Step::Comma => writer.byte(b','),
-    })
+    }
+}
+
+/// Splits a checked text, from behind its opening quote on, from what follows its closing one.
+fn split_text(bytes: &[u8]) -> (Text<'_>, &[u8]) {
+    let (mut escaped, mut escape) = (false, false);
+    let end = bytes.iter().position(|&byte| {
+        let ends = byte == b'"' && !escape;
+        escape = byte == b'\\' && !escape;
+        escaped |= escape;
+        ends
+    });
+    let (text, rest) = end.and_then(|end| bytes.split_at_checked(end)).unwrap_or((bytes, &[]));
+    let text = core::str::from_utf8(text).unwrap_or_default();
+    (Text::from_json(text, escaped), rest.get(1..).unwrap_or_default())
 }
 
 fn write_text(text: Text<'_>, writer: &mut Writer<'_>) {
@@ -94,8 +112,8 @@ fn write_text(text: Text<'_>, writer: &mut Writer<'_>) {
 /// ```
 #[cfg(feature = "alloc")]
 pub fn to_vec(
-    mut write: impl for<'b> FnMut(&'b mut [u8]) -> core::result::Result<&'b [u8], Error>,
-) -> core::result::Result<alloc::vec::Vec<u8>, Error> {
+    mut write: impl for<'b> FnMut(&'b mut [u8]) -> Result<&'b [u8], Error>,
+) -> Result<alloc::vec::Vec<u8>, Error> {
     let mut buf = alloc::vec![0; 512];
     loop {
         match write(&mut buf).map(<[u8]>::len) {
@@ -122,7 +140,7 @@ impl<'a> Raw<'a> {
     /// # Errors
     ///
     /// Those of [`check`].
-    pub fn parse(document: &'a [u8]) -> core::result::Result<Self, Error> {
+    pub fn parse(document: &'a [u8]) -> Result<Self, Error> {
         check(document)?;
         Ok(Self(document))
     }
@@ -139,12 +157,14 @@ impl<'a> Raw<'a> {
 }
 
 impl<'a> schema::Value<'a> for Raw<'a> {
+    const KIND: Kind = Kind::Raw;
+
     fn empty() -> Self {
         Self(b"null")
     }
 
-    fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
-        skip::skip(cursor).map(Self)
+    fn of(values: &Values<'_, 'a>, index: usize, _: usize) -> Self {
+        Self(values.raw(index))
     }
 
     fn read_plain(slice: &mut slice::Slice<'a>) -> Option<Self> {
@@ -159,7 +179,7 @@ impl<'a> schema::Value<'a> for Raw<'a> {
 /// As a text: JSON inside of whatever format it goes to.
 #[cfg(feature = "serde")]
 impl serde::Serialize for Raw<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(core::str::from_utf8(self.0).unwrap_or_default())
     }
 }

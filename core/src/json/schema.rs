@@ -1,24 +1,197 @@
 //! The members of an object, declared once as data; reading and writing objects by that declaration.
 //!
-//! `object!` takes a struct whose fields name their JSON members and makes of it the struct itself, the table of its
-//! members in documented order, the reader's and the writer's part. Readers and writers know no payload by name.
+//! `object!` takes a struct whose fields name their JSON members and makes of it the struct itself, the [`Schema`] that
+//! the table-driven reader walks along, the fast reader's part and the writers'. Readers and writers know no payload by
+//! name.
 
-use crate::{Error, ErrorKind, Expected, Text};
+use crate::{ErrorKind, Text};
 
 use super::{
-    cursor::{Cursor, Integer, Result},
+    chunks::Whole,
+    memory::{Kept, Memory},
     room::Room,
-    skip::skip,
     slice::Slice,
+    table::{Result, Table, Visit},
     write::{Out, Writer},
 };
 
+/// An object as the page of its protocol lists it.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    /// In documented order.
+    pub(crate) members: &'static [Member],
+    /// Whether the object is kept as it came, after its members.
+    pub(crate) whole: bool,
+    /// Why no more than one of the members may be there, where that is so.
+    pub(crate) alone: Option<&'static str>,
+    /// What tells it from the other schemas of its protocol's items.
+    pub(crate) id: u8,
+}
+
 /// A member as the page of its protocol lists it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) name: &'static str,
     /// An optional member may be absent or `null`.
     pub(crate) required: bool,
+    pub(crate) kind: Kind,
+}
+
+/// What a value is to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    /// Anything, stepped over.
+    Any,
+    /// Anything, kept as it came.
+    Raw,
+    Text,
+    /// A text that is held against a rule of its own.
+    Checked(fn(Text<'_>) -> Option<&'static ErrorKind>),
+    Integer(&'static Range),
+    /// An integer, or a text of its digits.
+    Digits(&'static (&'static Range, fn(Text<'_>) -> Option<i64>)),
+    Object(&'static Schema),
+    /// An object that one of its members says the schema of.
+    Union(&'static Union),
+    /// An array that is kept as it came, with as many elements as there may be receivers.
+    List(&'static Kind),
+    /// An array whose elements are given to the caller.
+    Items(&'static Items),
+    /// The one or the other.
+    Body(&'static (&'static Items, &'static Union)),
+}
+
+/// The integers a value may be.
+#[derive(Debug)]
+pub(crate) struct Range {
+    pub(crate) min: i64,
+    pub(crate) max: u64,
+    /// What to say of another one, where that is not the range.
+    pub(crate) one_of: Option<&'static str>,
+}
+
+impl Range {
+    pub(crate) const fn to(max: u64) -> Self {
+        Self { min: 0, max, one_of: None }
+    }
+
+    /// The integer as it is kept, a negative one as the unsigned one of the same bits; `None` outside of the range.
+    pub(crate) fn take(&self, negative: bool, magnitude: u64) -> Option<u64> {
+        if negative {
+            (self.min < 0 && magnitude <= self.min.unsigned_abs()).then_some(magnitude.wrapping_neg())
+        } else {
+            (magnitude <= self.max && (self.min <= 0 || magnitude >= self.min.unsigned_abs())).then_some(magnitude)
+        }
+    }
+
+    pub(crate) fn error(&self) -> ErrorKind {
+        match self.one_of {
+            Some(values) => ErrorKind::NotOneOf(values),
+            None => ErrorKind::OutOfRange { min: self.min, max: self.max },
+        }
+    }
+}
+
+/// Any number of 64 bits with a sign.
+pub(crate) const SIGNED: &Range = &Range { min: i64::MIN, max: i64::MAX as u64, one_of: None };
+
+/// An array whose elements are given to the caller one at a time.
+#[derive(Debug)]
+pub(crate) struct Items {
+    pub(crate) kind: Kind,
+    pub(crate) least: u32,
+    pub(crate) most: u32,
+}
+
+/// An object that one of its members says the schema of.
+#[derive(Debug)]
+pub(crate) struct Union {
+    /// Its schema until that is known, in which that member is required.
+    pub(crate) pending: &'static Schema,
+    /// That member, by its place in the pending schema.
+    pub(crate) by: u8,
+    /// Tells the schema by that member's value.
+    pub(crate) choose: fn(&Values<'_, '_>) -> &'static Schema,
+}
+
+impl Schema {
+    /// No members: of an element that is no object.
+    pub(crate) const NONE: &'static Self = &Self::of(&[]);
+
+    pub(crate) const fn of(members: &'static [Member]) -> Self {
+        Self { members, whole: false, alone: None, id: 0 }
+    }
+
+    /// The same, of an object that is kept as it came.
+    pub(crate) const fn whole(self) -> Self {
+        Self { whole: true, ..self }
+    }
+
+    /// The same, told from others by `id`.
+    pub(crate) const fn with_id(&self, id: u8) -> Self {
+        Self { members: self.members, whole: self.whole, alone: self.alone, id }
+    }
+}
+
+impl Member {
+    pub(crate) const fn required(name: &'static str, kind: Kind) -> Self {
+        Self { name, required: true, kind }
+    }
+}
+
+/// Values a reader may keep at a time: the members of a body and of the largest object in it.
+pub(crate) const SLOTS: usize = 16;
+
+/// The values of an object, as the table-driven reader has kept them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Values<'s, 'm> {
+    memory: &'m [u8],
+    slots: &'s [u64; SLOTS],
+    base: usize,
+    given: u32,
+    elements: u32,
+}
+
+impl<'s, 'm> Values<'s, 'm> {
+    pub(crate) fn new(memory: &'m [u8], slots: &'s [u64; SLOTS], base: u8, given: u32, elements: u32) -> Self {
+        Self { memory, slots, base: usize::from(base), given, elements }
+    }
+
+    /// The same values, their texts where they stand in the document itself.
+    pub(crate) fn over<'d>(self, document: &'d [u8]) -> Values<'s, 'd> {
+        Values { memory: document, slots: self.slots, base: self.base, given: self.given, elements: self.elements }
+    }
+
+    /// Whether member `index` is there and not `null`.
+    #[inline(never)]
+    pub(crate) fn given(&self, index: usize) -> bool {
+        self.given & 1 << index != 0
+    }
+
+    #[inline(never)]
+    pub(crate) fn number(&self, index: usize) -> u64 {
+        self.slots.get(self.base + index).copied().unwrap_or_default()
+    }
+
+    #[inline(never)]
+    pub(crate) fn text(&self, index: usize) -> Text<'m> {
+        Kept::of(self.number(index)).text(self.memory)
+    }
+
+    pub(crate) fn raw(&self, index: usize) -> &'m [u8] {
+        Kept::of(self.number(index)).bytes(self.memory)
+    }
+
+    /// The values of the object that is member `index` of one with `members`.
+    pub(crate) fn object(&self, index: usize, members: usize) -> Self {
+        let given = u32::try_from(self.number(index)).unwrap_or_default();
+        Self { base: self.base + members, given, ..*self }
+    }
+
+    /// Elements of the array that was read last.
+    pub(crate) fn elements(&self) -> u32 {
+        self.elements
+    }
 }
 
 /// What a member's or element's value is read into and written from.
@@ -26,13 +199,21 @@ pub(crate) trait Value<'a>: Sized {
     /// Whether the member must be there.
     const REQUIRED: bool = true;
 
+    /// What it is to be.
+    const KIND: Kind;
+
     /// What a field holds before its member is read.
     fn empty() -> Self;
 
-    /// Reads the value that begins at the cursor.
-    fn read(cursor: &mut Cursor<'a>) -> Result<Self>;
+    /// Takes the value of member `index`, one of `members`, of which it is known to be there.
+    fn of(values: &Values<'_, 'a>, index: usize, members: usize) -> Self;
 
-    /// Reads the value that comes next; `None` when it breaks a rule, which is left to [`read`](Self::read) to name.
+    /// Takes the value of member `index`, if it is there.
+    fn of_optional(values: &Values<'_, 'a>, index: usize, members: usize) -> Option<Self> {
+        if values.given(index) { Some(Self::of(values, index, members)) } else { None }
+    }
+
+    /// Reads the value that comes next; `None` when it breaks a rule, which is left to the table-driven reader to name.
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self>;
 
     /// As [`read_plain`](Self::read_plain), once for all places that need not be the fastest.
@@ -72,8 +253,8 @@ pub(crate) trait Value<'a>: Sized {
 
 /// An object whose members are declared.
 pub(crate) trait Object<'a> {
-    /// The members in documented order.
-    const MEMBERS: &'static [Member];
+    /// Its members.
+    const SCHEMA: &'static Schema;
 
     /// Reads the whole object, fastest where its members stand in documented order. `None` when it breaks a rule, with
     /// whatever is in the fields by then.
@@ -85,33 +266,15 @@ pub(crate) trait Object<'a> {
     /// Reads the value of member `index`, which comes next, into its field.
     fn read_plain_member(&mut self, index: usize, slice: &mut Slice<'a>) -> Option<()>;
 
-    /// Reads the value of member `index` into its field.
-    fn read_member(&mut self, index: usize, cursor: &mut Cursor<'a>) -> Result<()>;
-}
-
-/// Reads an object into `object`, whose fields hold their empty values.
-#[inline]
-pub(crate) fn read_into<'a, O: Object<'a> + Value<'a>>(object: &mut O, cursor: &mut Cursor<'a>) -> Result<()> {
-    if let Some(mut slice) = cursor.slice() {
-        if object.read_plain_into(&mut slice).is_some() {
-            cursor.go_on_after(&slice);
-            return Ok(());
-        }
-        *object = O::empty();
-    }
-    read_by_table(object, cursor)
+    /// Takes the values of its members.
+    fn taken(values: &Values<'_, 'a>) -> Self;
 }
 
 /// Reads what is left of an object, inside of it, from the first member on that is not where its page has it.
 #[inline(never)]
 pub(crate) fn read_by_name<'a, O: Object<'a>>(object: &mut O, inside: Slice<'a>, seen: u32) -> Option<Slice<'a>> {
-    inside.members_left(O::MEMBERS, seen, O::take_key, &mut |index, slice| object.read_plain_member(index, slice))
-}
-
-#[cold]
-#[inline(never)]
-fn read_by_table<'a, O: Object<'a>>(object: &mut O, cursor: &mut Cursor<'a>) -> Result<()> {
-    read_members(cursor, O::MEMBERS, &mut |index, cursor| object.read_member(index, cursor))
+    let members = O::SCHEMA.members;
+    inside.members_left(members, seen, O::take_key, &mut |index, slice| object.read_plain_member(index, slice))
 }
 
 /// Writes one object of many, fast where there is room to spare.
@@ -120,12 +283,28 @@ pub(crate) fn write_item<'a, O: Object<'a> + Value<'a>>(object: &O, writer: &mut
     writer.fast_or(|room| object.write_plain(room), |writer| object.write(writer));
 }
 
-/// Reads a document that is one object and nothing else.
-pub(crate) fn read_document<'a, T: Value<'a>>(document: &'a [u8]) -> Result<T> {
-    let mut cursor = Cursor::over_document(document);
-    let object = T::read(&mut cursor)?;
-    cursor.end()?;
-    Ok(object)
+/// Reads a document that is one payload and nothing else.
+pub(crate) fn read_document<'a, P: Whole<'a>>(document: &'a [u8], most_elements: u32) -> Result<P> {
+    read_by_table(document, P::KIND, most_elements, &mut |_, _| {}, P::whole)
+}
+
+/// Reads a document by its schema alone; `take` makes of its values what is returned.
+pub(crate) fn read_by_table<'a, T>(
+    document: &'a [u8],
+    kind: Kind,
+    most_elements: u32,
+    visit: &mut Visit<'_>,
+    take: impl FnOnce(&'static Schema, &Values<'_, 'a>) -> T,
+) -> Result<T> {
+    let mut table = Table::new(kind, most_elements);
+    walk(&mut table, document, visit)?;
+    let (schema, values) = table.values(document);
+    Ok(take(schema, &values))
+}
+
+fn walk(table: &mut Table, document: &[u8], visit: &mut Visit<'_>) -> Result<()> {
+    table.feed(document, &mut Memory::Document(document), visit)?;
+    table.finish()
 }
 
 /// Writes a document that is one object.
@@ -139,135 +318,20 @@ fn write_value<'b>(out: Out<'_>, buf: &'b mut [u8]) -> Result<&'b [u8]> {
     writer.finish()
 }
 
-/// Reads an object, giving each declared member that is there and not `null` to `read`.
-///
-/// Unknown members are stepped over; a repeated or missing one is an error.
-pub(crate) fn read_members<'a>(
-    cursor: &mut Cursor<'a>,
-    members: &'static [Member],
-    read: &mut dyn FnMut(usize, &mut Cursor<'a>) -> Result<()>,
-) -> Result<()> {
-    let outer = cursor.field;
-    let mut seen = 0u32;
-    let mut given = 0u32;
-    let mut next = 0;
-    cursor.open(b'{', Expected::Object)?;
-    if !cursor.take_if(b'}') {
-        loop {
-            cursor.peek();
-            let key_at = cursor.offset();
-            let key = cursor.key()?;
-            if let Some((index, member)) = find(members, key, next) {
-                cursor.field = outer.member(member.name);
-                if seen & 1 << index != 0 {
-                    return Err(cursor.error(ErrorKind::Duplicate, key_at));
-                }
-                seen |= 1 << index;
-                if cursor.peek() == Some(b'n') {
-                    let value_at = cursor.offset();
-                    cursor.literal()?;
-                    if member.required {
-                        return Err(cursor.error(ErrorKind::Missing, value_at));
-                    }
-                } else {
-                    given |= 1 << index;
-                    read(index, cursor)?;
-                }
-                cursor.field = outer;
-                next = index + 1;
-            } else {
-                skip(cursor)?;
-            }
-            if cursor.take_if(b',') {
-                continue;
-            }
-            if cursor.peek() == Some(b'}') {
-                cursor.take_if(b'}');
-                break;
-            }
-            return Err(cursor.unexpected(Expected::CommaOrBrace));
-        }
-    }
-    cursor.shallower();
-    for (index, member) in members.iter().enumerate() {
-        if member.required && given & 1 << index == 0 {
-            return Err(Error::new(ErrorKind::Missing, outer.member(member.name), cursor.offset().saturating_sub(1)));
-        }
-    }
-    Ok(())
-}
-
-/// The member called `key`: most senders keep the documented order, so the one after the last is tried first.
-fn find(members: &'static [Member], key: Text<'_>, next: usize) -> Option<(usize, Member)> {
-    if let Some(&member) = members.get(next)
-        && key == member.name
-    {
-        return Some((next, member));
-    }
-    members.iter().copied().enumerate().find(|(_, member)| key == member.name)
-}
-
-/// Reads an array, giving each element's place to `read`.
-pub(crate) fn read_elements<'a>(
-    cursor: &mut Cursor<'a>,
-    read: &mut dyn FnMut(u32, &mut Cursor<'a>) -> Result<()>,
-) -> Result<u32> {
-    let outer = cursor.field;
-    cursor.open(b'[', Expected::Array)?;
-    let mut index = 0u32;
-    if !cursor.take_if(b']') {
-        loop {
-            cursor.peek();
-            if index >= cursor.most_elements {
-                return Err(cursor.error(ErrorKind::TooMany { limit: cursor.most_elements }, cursor.offset()));
-            }
-            cursor.field = outer.element(index);
-            read(index, cursor)?;
-            cursor.field = outer;
-            index += 1;
-            if cursor.take_if(b',') {
-                continue;
-            }
-            if cursor.take_if(b']') {
-                break;
-            }
-            return Err(cursor.unexpected(Expected::CommaOrBracket));
-        }
-    }
-    cursor.shallower();
-    Ok(index)
-}
-
-/// Finds member `name` of the object at the cursor, which stays where it is, and returns the place of its value.
-///
-/// For payloads whose other members can only be understood once this one is known. The bytes of the object are
-/// checked as far as the member.
-pub(crate) fn find_member<'a>(cursor: &Cursor<'a>, name: &'static str) -> Result<Option<Cursor<'a>>> {
-    let mut cursor = cursor.clone();
-    cursor.open(b'{', Expected::Object)?;
-    if cursor.take_if(b'}') {
-        return Ok(None);
-    }
-    loop {
-        if cursor.key()? == name {
-            cursor.field = cursor.field.member(name);
-            return Ok(Some(cursor));
-        }
-        skip(&mut cursor)?;
-        if !cursor.take_if(b',') {
-            cursor.take(b'}', Expected::CommaOrBrace)?;
-            return Ok(None);
-        }
-    }
-}
-
 impl<'a> Value<'a> for Text<'a> {
+    const KIND: Kind = Kind::Text;
+
     fn empty() -> Self {
         Text::default()
     }
 
-    fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
-        cursor.string()
+    fn of(values: &Values<'_, 'a>, index: usize, _: usize) -> Self {
+        values.text(index)
+    }
+
+    #[inline(never)]
+    fn of_optional(values: &Values<'_, 'a>, index: usize, _: usize) -> Option<Self> {
+        if values.given(index) { Some(values.text(index)) } else { None }
     }
 
     #[inline(always)]
@@ -288,12 +352,14 @@ impl<'a> Value<'a> for Text<'a> {
 }
 
 impl<'a> Value<'a> for u64 {
+    const KIND: Kind = Kind::Integer(&Range::to(u64::MAX));
+
     fn empty() -> Self {
         0
     }
 
-    fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
-        ranged(cursor, 0, Self::MAX, |integer| integer.unsigned(Self::MAX))
+    fn of(values: &Values<'_, 'a>, index: usize, _: usize) -> Self {
+        values.number(index)
     }
 
     #[inline(always)]
@@ -312,12 +378,14 @@ impl<'a> Value<'a> for u64 {
 }
 
 impl<'a> Value<'a> for u32 {
+    const KIND: Kind = Kind::Integer(&Range::to(u32::MAX as u64));
+
     fn empty() -> Self {
         0
     }
 
-    fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
-        ranged(cursor, 0, u64::from(Self::MAX), |integer| Self::try_from(integer.unsigned(u64::MAX)?).ok())
+    fn of(values: &Values<'_, 'a>, index: usize, _: usize) -> Self {
+        Self::try_from(values.number(index)).unwrap_or_default()
     }
 
     #[inline(always)]
@@ -336,12 +404,14 @@ impl<'a> Value<'a> for u32 {
 }
 
 impl<'a> Value<'a> for i64 {
+    const KIND: Kind = Kind::Integer(SIGNED);
+
     fn empty() -> Self {
         0
     }
 
-    fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
-        ranged(cursor, Self::MIN, Self::MAX.unsigned_abs(), Integer::signed)
+    fn of(values: &Values<'_, 'a>, index: usize, _: usize) -> Self {
+        values.number(index).cast_signed()
     }
 
     #[inline(always)]
@@ -359,27 +429,16 @@ impl<'a> Value<'a> for i64 {
     }
 }
 
-/// Reads an integer that `narrow` must accept.
-pub(crate) fn ranged<'a, T>(
-    cursor: &mut Cursor<'a>,
-    min: i64,
-    max: u64,
-    narrow: impl FnOnce(Integer) -> Option<T>,
-) -> Result<T> {
-    cursor.peek();
-    let start = cursor.offset();
-    narrow(cursor.integer()?).ok_or_else(|| cursor.error(ErrorKind::OutOfRange { min, max }, start))
-}
-
 impl<'a, T: Value<'a>> Value<'a> for Option<T> {
     const REQUIRED: bool = false;
+    const KIND: Kind = T::KIND;
 
     fn empty() -> Self {
         None
     }
 
-    fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
-        T::read(cursor).map(Some)
+    fn of(values: &Values<'_, 'a>, index: usize, members: usize) -> Self {
+        T::of_optional(values, index, members)
     }
 
     #[inline(always)]
@@ -446,19 +505,20 @@ macro_rules! object {
     };
     (@object $lt:lifetime, $Name:ty, { $( $key:literal $field:ident: $Type:ty, )* }) => {
         impl<$lt> crate::json::schema::Object<$lt> for $Name {
-            const MEMBERS: &'static [crate::json::schema::Member] = &[
+            const SCHEMA: &'static crate::json::schema::Schema = &crate::json::schema::Schema::of(&[
                 $( crate::json::schema::Member {
                     name: $key,
                     required: <$Type as crate::json::schema::Value<'_>>::REQUIRED,
+                    kind: <$Type as crate::json::schema::Value<'_>>::KIND,
                 }, )*
-            ];
+            ]);
 
             #[inline]
             fn read_plain_into(&mut self, slice: &mut crate::json::slice::Slice<$lt>) -> Option<()> {
                 use crate::json::{schema::Value, slice};
                 #[allow(non_camel_case_types, reason = "the fields' own names, so that each has a number")]
                 enum Place { $($field,)* }
-                let required = const { slice::required(<Self as crate::json::schema::Object<'_>>::MEMBERS) };
+                let required = const { slice::required(<Self as crate::json::schema::Object<'_>>::SCHEMA.members) };
                 let mut inside = slice.deeper();
                 let mut seen = 0u32;
                 'in_order: {
@@ -507,24 +567,18 @@ macro_rules! object {
                 None
             }
 
-            fn read_member(
-                &mut self,
-                index: usize,
-                cursor: &mut crate::json::cursor::Cursor<$lt>,
-            ) -> crate::json::cursor::Result<()> {
+            fn taken(values: &crate::json::schema::Values<'_, $lt>) -> Self {
                 #[allow(non_camel_case_types, reason = "the fields' own names, so that each has a number")]
-                #[derive(Clone, Copy)]
                 enum Place { $($field,)* }
-                $(
-                    if index == Place::$field as usize {
-                        self.$field = crate::json::schema::Value::read(cursor)?;
-                    }
-                )*
-                Ok(())
+                const MEMBERS: usize = [$($key),*].len();
+                // One after the other into its place: the stack then has room for one value and not for all twice.
+                let mut object = <Self as crate::json::schema::Value<'_>>::empty();
+                $( object.$field = crate::json::schema::Value::of(values, Place::$field as usize, MEMBERS); )*
+                object
             }
         }
 
-        impl<$lt> crate::json::write::Values for $Name {
+        impl<$lt> crate::json::write::Outs for $Name {
             fn value(&self, index: usize) -> crate::json::write::Out<'_> {
                 #[allow(non_camel_case_types, reason = "the fields' own names, so that each has a number")]
                 #[derive(Clone, Copy)]
@@ -539,14 +593,15 @@ macro_rules! object {
         }
 
         impl<$lt> crate::json::schema::Value<$lt> for $Name {
+            const KIND: crate::json::schema::Kind =
+                crate::json::schema::Kind::Object(<Self as crate::json::schema::Object<'_>>::SCHEMA);
+
             fn empty() -> Self {
                 Self { $( $field: crate::json::schema::Value::empty(), )* }
             }
 
-            fn read(cursor: &mut crate::json::cursor::Cursor<$lt>) -> crate::json::cursor::Result<Self> {
-                let mut object = Self::empty();
-                crate::json::schema::read_into(&mut object, cursor)?;
-                Ok(object)
+            fn of(values: &crate::json::schema::Values<'_, $lt>, index: usize, members: usize) -> Self {
+                crate::json::schema::Object::taken(&values.object(index, members))
             }
 
             fn read_plain(slice: &mut crate::json::slice::Slice<$lt>) -> Option<Self> {
@@ -571,7 +626,7 @@ macro_rules! object {
                 const {
                     let _ = <Self as crate::json::schema::Value<'_>>::LEVELS;
                 }
-                crate::json::write::Out::Object(<Self as crate::json::schema::Object<'_>>::MEMBERS, self)
+                crate::json::write::Out::Object(<Self as crate::json::schema::Object<'_>>::SCHEMA.members, self)
             }
 
             #[inline]
@@ -595,6 +650,22 @@ macro_rules! object {
     };
 }
 pub(crate) use object;
+
+/// Makes an object the whole of a document.
+macro_rules! payload {
+    ($Name:ident) => {
+        impl<'a> crate::json::Whole<'a> for $Name<'a> {
+            const KIND: crate::json::schema::Kind = <Self as crate::json::schema::Value<'_>>::KIND;
+
+            fn whole(_: &'static crate::json::schema::Schema, values: &crate::json::schema::Values<'_, 'a>) -> Self {
+                crate::json::schema::Object::taken(values)
+            }
+        }
+
+        impl<'a> crate::json::Payload<'a> for $Name<'a> {}
+    };
+}
+pub(crate) use payload;
 
 /// Declares an open enumeration of integers: the named values and whatever else came, kept.
 macro_rules! open_enum {
@@ -632,12 +703,14 @@ macro_rules! open_enum {
         }
 
         impl<'a> crate::json::schema::Value<'a> for $Name {
+            const KIND: crate::json::schema::Kind = <i64 as crate::json::schema::Value<'_>>::KIND;
+
             fn empty() -> Self {
                 Self::Unknown(-1)
             }
 
-            fn read(cursor: &mut crate::json::cursor::Cursor<'a>) -> crate::json::cursor::Result<Self> {
-                i64::read(cursor).map(Self::from)
+            fn of(values: &crate::json::schema::Values<'_, 'a>, index: usize, members: usize) -> Self {
+                Self::from(<i64 as crate::json::schema::Value<'_>>::of(values, index, members))
             }
 
             #[inline(always)]

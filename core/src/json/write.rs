@@ -6,7 +6,7 @@
 
 use crate::{Error, ErrorKind, Field, Text};
 
-use super::{cursor::Result, room::Room, schema::Member};
+use super::{room::Room, schema::Member, table::Result};
 
 /// A value to write, by its kind.
 #[derive(Clone, Copy)]
@@ -21,14 +21,14 @@ pub(crate) enum Out<'v> {
     /// Checked JSON, which is written without white space and with the fewest escapes.
     Json(&'v [u8]),
     /// The members that are there, in the order of their table.
-    Object(&'static [Member], &'v dyn Values),
-    Array(&'v dyn Values),
+    Object(&'static [Member], &'v dyn Outs),
+    Array(&'v dyn Outs),
     /// No value: there are no more.
     End,
 }
 
 /// What has numbered values: an object its members', an array its elements.
-pub(crate) trait Values {
+pub(crate) trait Outs {
     /// The value with number `index`; [`Out::End`] past the last.
     fn value(&self, index: usize) -> Out<'_>;
 }
@@ -40,7 +40,7 @@ pub(crate) const MAX_LEVELS: usize = 2;
 struct Level<'v> {
     /// None for an array.
     members: &'static [Member],
-    values: &'v dyn Values,
+    values: &'v dyn Outs,
     next: usize,
     close: u8,
 }

@@ -5,9 +5,8 @@ use core::str;
 use crate::{
     Error, Text,
     json::{
-        cursor::Cursor,
         list::list,
-        schema::{Value, object, write_document},
+        schema::{object, payload, read_document as read_by_table, write_document},
         slice::{Slice, read_document},
     },
 };
@@ -33,6 +32,8 @@ object! {
     }
 }
 
+payload!(ClientPush);
+
 impl<'a> ClientPush<'a> {
     /// Reads a body with at most `max_receivers` tokens ([`MAX_RECEIVERS`](super::MAX_RECEIVERS) by default).
     ///
@@ -41,7 +42,7 @@ impl<'a> ClientPush<'a> {
     /// The first byte or member that breaks a rule.
     pub fn read(body: &'a [u8], max_receivers: u32) -> Result<Self, Error> {
         let fast = str::from_utf8(body).ok().and_then(|text| Self::read_fast(text, max_receivers));
-        fast.map_or_else(|| Self::read_by_table(body, max_receivers), Ok)
+        fast.map_or_else(|| read_by_table(body, max_receivers), Ok)
     }
 
     /// Reads a body that keeps every rule.
@@ -49,14 +50,6 @@ impl<'a> ClientPush<'a> {
         let mut slice = Slice::new(text);
         slice.most_elements = max_receivers;
         read_document(slice)
-    }
-
-    pub(crate) fn read_by_table(body: &'a [u8], max_receivers: u32) -> Result<Self, Error> {
-        let mut cursor = Cursor::new(body);
-        cursor.most_elements = max_receivers;
-        let push = <Self as Value<'_>>::read(&mut cursor)?;
-        cursor.end()?;
-        Ok(push)
     }
 
     /// Writes the body.

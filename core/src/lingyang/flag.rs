@@ -1,10 +1,8 @@
 //! The two small codes of a push: how hard to try, and whether to call back.
 
 use crate::{
-    ErrorKind,
     json::{
-        cursor::{Cursor, Result as JsonResult},
-        schema::Value,
+        schema::{Kind, Range, Value, Values},
         slice::Slice,
         write::Out,
     },
@@ -62,18 +60,18 @@ pub enum Callback {
 }
 
 macro_rules! code {
-    ($Name:ident, $values:literal, $( $code:literal => $Arm:ident ),*) => {
+    ($Name:ident, $min:literal to $max:literal, $values:literal, $( $code:literal => $Arm:ident ),*) => {
         impl<'a> Value<'a> for $Name {
+            const KIND: Kind = Kind::Integer(&Range { min: $min, max: $max, one_of: Some($values) });
+
             fn empty() -> Self {
                 Self::default()
             }
 
-            fn read(cursor: &mut Cursor<'a>) -> JsonResult<Self> {
-                cursor.peek();
-                let start = cursor.offset();
-                match cursor.integer()?.unsigned(u64::MAX) {
-                    $( Some($code) => Ok(Self::$Arm), )*
-                    _ => Err(cursor.error(ErrorKind::NotOneOf($values), start)),
+            fn of(values: &Values<'_, 'a>, index: usize, _: usize) -> Self {
+                match values.number(index) {
+                    $( $code => Self::$Arm, )*
+                    _ => Self::default(),
                 }
             }
 
@@ -112,5 +110,5 @@ macro_rules! code {
         }
     };
 }
-code!(Flag, "2 or 3", 2 => UntilAnswered, 3 => Once);
-code!(Callback, "0 or 1", 0 => No, 1 => Yes);
+code!(Flag, 2 to 3, "2 or 3", 2 => UntilAnswered, 3 => Once);
+code!(Callback, 0 to 1, "0 or 1", 0 => No, 1 => Yes);

@@ -32,10 +32,8 @@ pub use token::Token;
 pub use webhook::{DEVICE_MESSAGE, DeviceMessage, USER_AGENT, Webhook};
 
 use crate::{
-    ErrorKind,
     json::{
-        cursor::{Cursor, Result as JsonResult},
-        schema::Value,
+        schema::{Kind, Range, Value, Values},
         slice::Slice,
         write::Out,
     },
@@ -46,16 +44,14 @@ use crate::{
 pub const MAX_RECEIVERS: u32 = 100;
 
 impl<'a> Value<'a> for Cid {
+    const KIND: Kind = Kind::Integer(&Range { min: 1, ..Range::to(u32::MAX as u64) });
+
     fn empty() -> Self {
         Self::from(core::num::NonZeroU32::MIN)
     }
 
-    fn read(cursor: &mut Cursor<'a>) -> JsonResult<Self> {
-        cursor.peek();
-        let start = cursor.offset();
-        let range = ErrorKind::OutOfRange { min: 1, max: u64::from(u32::MAX) };
-        let value = cursor.integer()?.unsigned(u64::from(u32::MAX)).and_then(|value| u32::try_from(value).ok());
-        value.and_then(Self::new).ok_or_else(|| cursor.error(range, start))
+    fn of(values: &Values<'_, 'a>, index: usize, _: usize) -> Self {
+        u32::try_from(values.number(index)).ok().and_then(Self::new).unwrap_or(Self::from(core::num::NonZeroU32::MIN))
     }
 
     #[inline(always)]

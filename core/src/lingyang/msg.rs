@@ -8,8 +8,7 @@ use core::fmt;
 use crate::{
     Error, ErrorKind, Field, Text, Unit,
     json::{
-        cursor::{Cursor, Result as JsonResult},
-        schema::Value,
+        schema::{Kind, Value, Values},
         slice::Slice,
         write::Out,
     },
@@ -115,16 +114,19 @@ impl<'a> Msg<'a> {
 }
 
 impl<'a> Value<'a> for Msg<'a> {
+    const KIND: Kind = Kind::Checked(|text| match check(text) {
+        Ok(_) => None,
+        Err(ErrorKind::NotBase64) => Some(&ErrorKind::NotBase64),
+        Err(_) => Some(&TOO_LONG),
+    });
+
     fn empty() -> Self {
         Self(Inner::Bytes(&[]))
     }
 
-    fn read(cursor: &mut Cursor<'a>) -> JsonResult<Self> {
-        cursor.peek();
-        let start = cursor.offset();
-        let text = cursor.string()?;
-        let len = check(text).map_err(|kind| cursor.error(kind, start))?;
-        Ok(Self(Inner::Base64(text, len)))
+    fn of(values: &Values<'_, 'a>, index: usize, _: usize) -> Self {
+        let text = values.text(index);
+        Self(Inner::Base64(text, check(text).unwrap_or_default()))
     }
 
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {

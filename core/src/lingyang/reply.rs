@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Text, Verdict,
-    json::schema::{object, read_document, write_document},
+    json::schema::{object, payload, read_document, write_document},
 };
 
 object! {
@@ -28,6 +28,8 @@ object! {
     }
 }
 
+payload!(Reply);
+
 impl<'a> Reply<'a> {
     /// Reads an answer's body.
     ///
@@ -35,7 +37,7 @@ impl<'a> Reply<'a> {
     ///
     /// What is no such JSON, by the rules of [`json`](crate::json).
     pub fn read(body: &'a [u8]) -> Result<Self, Error> {
-        read_document(body)
+        read_document(body, u32::MAX)
     }
 
     /// Writes the body.

@@ -3,11 +3,11 @@
 use core::str;
 
 use crate::{
-    Error, ErrorKind,
+    Error,
     json::{
-        cursor::{Cursor, Result as JsonResult},
+        Payload, Whole,
         list::list,
-        schema::{Member, Value, find_member, object, read_members},
+        schema::{Kind, Member, Range, Schema, Union, Value, Values, object, read_document},
         slice::Slice,
         write::Writer,
     },
@@ -60,32 +60,34 @@ pub enum ServerPush<'a> {
     Proxy(ProxyMessages<'a>),
 }
 
-const MEMBERS: &[Member] = &[Member { name: "proxy", required: true }, Member { name: "payload", required: true }];
-
 /// Whether the server sends in devices' names.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Proxy {
-    No,
-    Yes,
-}
+const PROXY: Member = Member::required("proxy", Kind::Integer(&Range { one_of: Some("0 or 1"), ..Range::to(1) }));
+const PENDING: &Schema = &Schema::of(&[PROXY, Member::required("payload", Kind::Any)]);
+const BATCH: &Schema = &Schema::of(&[PROXY, Member::required("payload", BatchPush::KIND)]);
+const PROXIED: &Schema = &Schema::of(&[PROXY, Member::required("payload", ProxyMessages::KIND)]);
+/// `payload` may come first, and only `proxy` says what it is.
+const BODY: &Union =
+    &Union { pending: PENDING, by: 0, choose: |values| if values.number(0) == 0 { BATCH } else { PROXIED } };
 
-impl Proxy {
-    fn read(cursor: &mut Cursor<'_>) -> JsonResult<Self> {
-        cursor.peek();
-        let start = cursor.offset();
-        match cursor.integer()?.unsigned(1) {
-            Some(0) => Ok(Self::No),
-            Some(_) => Ok(Self::Yes),
-            None => Err(cursor.error(ErrorKind::NotOneOf("0 or 1"), start)),
+impl<'a> Whole<'a> for ServerPush<'a> {
+    const KIND: Kind = Kind::Union(BODY);
+
+    fn whole(_: &'static Schema, values: &Values<'_, 'a>) -> Self {
+        match values.number(0) {
+            0 => Self::Batch(Value::of(values, 1, 2)),
+            _ => Self::Proxy(Value::of(values, 1, 2)),
         }
     }
+}
 
-    fn from_code(code: u64) -> Option<Self> {
-        match code {
-            0 => Some(Self::No),
-            1 => Some(Self::Yes),
-            _ => None,
-        }
+impl<'a> Payload<'a> for ServerPush<'a> {}
+
+/// What `proxy` says.
+fn is_proxied(proxy: u64) -> Option<bool> {
+    match proxy {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
     }
 }
 
@@ -98,51 +100,33 @@ impl<'a> ServerPush<'a> {
     /// The first byte or member that breaks a rule, a payload of the wrong shape for its `proxy` among them.
     pub fn read(body: &'a [u8], max_receivers: u32) -> Result<Self, Error> {
         let fast = str::from_utf8(body).ok().and_then(|text| Self::read_fast(text, max_receivers));
-        fast.map_or_else(|| Self::read_by_table(body, max_receivers), Ok)
+        fast.map_or_else(|| read_document(body, max_receivers), Ok)
     }
 
     /// Reads a body that keeps every rule.
     pub(crate) fn read_fast(text: &'a str, max_receivers: u32) -> Option<Self> {
         let mut slice = Slice::new(text);
         slice.most_elements = max_receivers;
-        let (mut proxy, mut push) = (None, None);
-        slice.members(MEMBERS, &mut |index, slice| {
+        let (mut proxied, mut push) = (None, None);
+        slice.members(PENDING.members, &mut |index, slice| {
             if index == 0 {
-                proxy = Some(Proxy::from_code(slice.unsigned()?)?);
+                proxied = Some(is_proxied(slice.unsigned()?)?);
                 return Some(());
             }
             // `payload` may come first, and only `proxy` says what it is.
-            let proxy = match proxy {
-                Some(proxy) => proxy,
-                None => Proxy::from_code(slice.read_later("proxy")?)?,
+            let proxied = match proxied {
+                Some(proxied) => proxied,
+                None => is_proxied(slice.read_later("proxy")?)?,
             };
-            push = Some(match proxy {
-                Proxy::No => Self::Batch(Value::read_plain(slice)?),
-                Proxy::Yes => Self::Proxy(Value::read_plain(slice)?),
+            push = Some(if proxied {
+                Self::Proxy(Value::read_plain(slice)?)
+            } else {
+                Self::Batch(Value::read_plain(slice)?)
             });
             Some(())
         })?;
         slice.end()?;
         push
-    }
-
-    pub(crate) fn read_by_table(body: &'a [u8], max_receivers: u32) -> Result<Self, Error> {
-        let mut cursor = Cursor::new(body);
-        cursor.most_elements = max_receivers;
-        // `payload` may come first, and only `proxy` says what it is. A body whose `proxy` cannot be read fails below.
-        let proxy = find_member(&cursor, "proxy").ok().flatten().and_then(|mut value| Proxy::read(&mut value).ok());
-        let mut push = Self::Proxy(ProxyMessages::default());
-        read_members(&mut cursor, MEMBERS, &mut |index, cursor| {
-            match (index, proxy) {
-                (0, _) => drop(Proxy::read(cursor)?),
-                (_, Some(Proxy::No)) => push = Self::Batch(Value::read(cursor)?),
-                (_, Some(Proxy::Yes)) => push = Self::Proxy(Value::read(cursor)?),
-                (_, None) => drop(crate::json::skip::skip(cursor)?),
-            }
-            Ok(())
-        })?;
-        cursor.end()?;
-        Ok(push)
     }
 
     /// Writes the body.

@@ -3,9 +3,8 @@
 use crate::{
     Error, Text,
     json::{
-        Raw,
-        cursor::Cursor,
-        schema::{Member, Value, find_member, object, read_members},
+        Payload, Raw, Whole,
+        schema::{Kind, Member, Schema, Union, Value, Values, object, read_document},
         write::Writer,
     },
 };
@@ -46,8 +45,29 @@ pub enum Webhook<'a> {
     },
 }
 
-const MEMBERS: &[Member] = &[Member { name: "event", required: true }, Member { name: "data", required: true }];
-const UNKNOWN_MEMBERS: &[Member] = &[Member { name: "event", required: true }];
+const EVENT: Member = Member::required("event", Kind::Text);
+const MESSAGE: &Schema = &Schema::of(&[EVENT, Member::required("data", DeviceMessage::KIND)]);
+const UNKNOWN: &Schema = &Schema::of(&[EVENT]).whole();
+/// `data` may come first, and only `event` says what it is.
+const BODY: &Union = &Union {
+    pending: UNKNOWN,
+    by: 0,
+    choose: |values| if values.text(0) == DEVICE_MESSAGE { MESSAGE } else { UNKNOWN },
+};
+
+impl<'a> Whole<'a> for Webhook<'a> {
+    const KIND: Kind = Kind::Union(BODY);
+
+    fn whole(schema: &'static Schema, values: &Values<'_, 'a>) -> Self {
+        if schema.whole {
+            Self::Unknown { event: values.text(0), body: Raw::checked(values.raw(1)) }
+        } else {
+            Self::DeviceMessage(Value::of(values, 1, 2))
+        }
+    }
+}
+
+impl<'a> Payload<'a> for Webhook<'a> {}
 
 impl<'a> Webhook<'a> {
     /// Reads a body, its members in any order.
@@ -56,28 +76,7 @@ impl<'a> Webhook<'a> {
     ///
     /// The first byte or member that breaks a rule.
     pub fn read(body: &'a [u8]) -> Result<Self, Error> {
-        let mut cursor = Cursor::over_document(body);
-        let event = find_member(&cursor, "event").ok().flatten().and_then(|mut value| value.string().ok());
-        let webhook = match event {
-            Some(event) if event == DEVICE_MESSAGE => {
-                let mut message = DeviceMessage::empty();
-                read_members(&mut cursor, MEMBERS, &mut |index, cursor| {
-                    match index {
-                        0 => drop(cursor.string()?),
-                        _ => message = Value::read(cursor)?,
-                    }
-                    Ok(())
-                })?;
-                Self::DeviceMessage(message)
-            }
-            // A body whose event cannot be read fails here, at whichever fault comes first.
-            event => {
-                read_members(&mut cursor, UNKNOWN_MEMBERS, &mut |_, cursor| cursor.string().map(drop))?;
-                Self::Unknown { event: event.unwrap_or_default(), body: Raw::checked(body) }
-            }
-        };
-        cursor.end()?;
-        Ok(webhook)
+        read_document(body, u32::MAX)
     }
 
     /// Writes the body.

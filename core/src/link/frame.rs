@@ -1,10 +1,10 @@
 //! One line of the device link.
 
 use crate::{
-    Error, ErrorKind, Text,
+    Error, Text,
     json::{
-        cursor::{Cursor, Result as JsonResult},
-        schema::{Member, Value, object, read_members},
+        Payload, Whole,
+        schema::{Kind, Member, Schema, Value, Values, object, read_document},
         slice::Slice,
         write::{Out, Writer},
     },
@@ -91,13 +91,15 @@ impl<'a> ReceiptState<'a> {
 }
 
 impl<'a> Value<'a> for ReceiptState<'a> {
+    const KIND: Kind = Text::KIND;
+
     fn empty() -> Self {
         Self::Dropped
     }
 
-    fn read(cursor: &mut Cursor<'a>) -> JsonResult<Self> {
-        let text = cursor.string()?;
-        Ok([Self::Delivered, Self::Dropped].into_iter().find(|s| s.text() == text).unwrap_or(Self::Unknown(text)))
+    fn of(values: &Values<'_, 'a>, index: usize, _: usize) -> Self {
+        let text = values.text(index);
+        [Self::Delivered, Self::Dropped].into_iter().find(|state| state.text() == text).unwrap_or(Self::Unknown(text))
     }
 
     fn read_plain(_: &mut Slice<'a>) -> Option<Self> {
@@ -139,20 +141,47 @@ pub enum Frame<'a> {
     Unknown,
 }
 
-const fn optional(name: &'static str) -> Member {
-    Member { name, required: false }
+const fn optional(name: &'static str, kind: Kind) -> Member {
+    Member { name, required: false, kind }
 }
 
-const MEMBERS: &[Member] = &[
-    optional("hello"),
-    optional("welcome"),
-    optional("message"),
-    optional("ack"),
-    optional("receipt"),
-    optional("ping"),
-    optional("pong"),
-    optional("error"),
-];
+const MEMBERS: usize = 8;
+const LINE: &Schema = &Schema {
+    members: &[
+        optional("hello", Hello::KIND),
+        optional("welcome", Welcome::KIND),
+        optional("message", Message::KIND),
+        optional("ack", Text::KIND),
+        optional("receipt", Receipt::KIND),
+        optional("ping", u64::KIND),
+        optional("pong", u64::KIND),
+        optional("error", Problem::KIND),
+    ],
+    whole: false,
+    id: 0,
+    alone: Some("a line holds one frame; send the second one on a line of its own"),
+};
+const _: () = assert!(LINE.members.len() == MEMBERS, "a frame's own members come after these");
+
+impl<'a> Whole<'a> for Frame<'a> {
+    const KIND: Kind = Kind::Object(LINE);
+
+    fn whole(_: &'static Schema, values: &Values<'_, 'a>) -> Self {
+        let Some(index) = (0..MEMBERS).find(|&index| values.given(index)) else { return Self::Unknown };
+        match index {
+            0 => Self::Hello(Value::of(values, index, MEMBERS)),
+            1 => Self::Welcome(Value::of(values, index, MEMBERS)),
+            2 => Self::Message(Value::of(values, index, MEMBERS)),
+            3 => Self::Ack(Value::of(values, index, MEMBERS)),
+            4 => Self::Receipt(Value::of(values, index, MEMBERS)),
+            5 => Self::Ping(Value::of(values, index, MEMBERS)),
+            6 => Self::Pong(Value::of(values, index, MEMBERS)),
+            _ => Self::Error(Value::of(values, index, MEMBERS)),
+        }
+    }
+}
+
+impl<'a> Payload<'a> for Frame<'a> {}
 
 impl<'a> Frame<'a> {
     /// Reads a line, with its line feed or without.
@@ -161,27 +190,7 @@ impl<'a> Frame<'a> {
     ///
     /// The first byte or member that breaks a rule; two frames in one line.
     pub fn read(line: &'a [u8]) -> Result<Self, Error> {
-        let mut cursor = Cursor::over_document(line);
-        let mut frame = Self::Unknown;
-        read_members(&mut cursor, MEMBERS, &mut |index, cursor| {
-            if frame != Self::Unknown {
-                let one = ErrorKind::Malformed("a line holds one frame; send the second one on a line of its own");
-                return Err(cursor.error(one, cursor.offset()));
-            }
-            frame = match index {
-                0 => Self::Hello(Value::read(cursor)?),
-                1 => Self::Welcome(Value::read(cursor)?),
-                2 => Self::Message(Value::read(cursor)?),
-                3 => Self::Ack(Value::read(cursor)?),
-                4 => Self::Receipt(Value::read(cursor)?),
-                5 => Self::Ping(Value::read(cursor)?),
-                6 => Self::Pong(Value::read(cursor)?),
-                _ => Self::Error(Value::read(cursor)?),
-            };
-            Ok(())
-        })?;
-        cursor.end()?;
-        Ok(frame)
+        read_document(line, u32::MAX)
     }
 
     /// Writes the line with its line feed; [`MAX_LINE_LEN`](super::MAX_LINE_LEN) bytes hold every frame whose texts

@@ -6,9 +6,8 @@ use crate::{
     json::{
         Raw,
         batch::NotSendable,
-        cursor::{Cursor, Result as JsonResult},
         room::Room,
-        schema::{Value, object, open_enum, write_item},
+        schema::{Kind, Value, Values, object, open_enum, write_item},
         slice::Slice,
         write::{Out, Writer},
     },
@@ -27,17 +26,15 @@ macro_rules! constant {
         }
 
         impl<'a> Value<'a> for $Name {
+            const KIND: Kind =
+                Kind::Checked(|text| if text == $text { None } else { Some(&ErrorKind::NotOneOf($text)) });
+
             fn empty() -> Self {
                 Self
             }
 
-            fn read(cursor: &mut Cursor<'a>) -> JsonResult<Self> {
-                cursor.peek();
-                let start = cursor.offset();
-                if cursor.string()? != Self::TEXT {
-                    return Err(cursor.error(ErrorKind::NotOneOf(Self::TEXT), start));
-                }
-                Ok(Self)
+            fn of(_: &Values<'_, 'a>, _: usize, _: usize) -> Self {
+                Self
             }
 
             #[inline]

@@ -29,12 +29,11 @@ pub use reply::{ActionStatus, Answer, Reply};
 use core::str;
 
 use crate::{
-    Error, ErrorKind, Text,
+    Error, Text,
     json::{
-        Raw,
+        Chunks, Raw,
         batch::Batch,
-        cursor::{Cursor, Result as JsonResult},
-        schema::{Member, Object, find_member, read_elements, read_into, read_members},
+        schema::{Items, Kind, Member, Object, Schema, Union, Values, read_by_table},
         slice::Slice,
     },
 };
@@ -46,9 +45,32 @@ pub const MAX_EVENTS: u32 = 100;
 /// the vendor); the default of a setting on a host (ours).
 pub const MAX_REQUESTS_PER_SECOND: u32 = 1000;
 
-const COMMAND: &str = "CallbackCommand";
-const MEMBERS: &[Member] = &[Member { name: "Events", required: true }];
-const UNKNOWN_MEMBERS: &[Member] = &[Member { name: COMMAND, required: true }];
+const UNKNOWN: &Schema = &Schema::of(&[Member::required("CallbackCommand", Kind::Text)]).whole();
+const OFFLINE_PUSH: &Schema = &OfflinePush::SCHEMA.with_id(1);
+const ALL_MEMBER_PUSH: &Schema = &AllMemberPush::SCHEMA.with_id(2);
+/// The command may stand anywhere in an event, and only it says what the other members are.
+const EVENT: &Union = &Union { pending: UNKNOWN, by: 0, choose: |values| schema(values.text(0)) };
+const EVENTS: &Items = &Items { kind: Kind::Union(EVENT), least: 1, most: MAX_EVENTS };
+const BODY: &Schema = &Schema::of(&[Member::required("Events", Kind::Items(EVENTS))]);
+const BATCH: Kind = Kind::Object(BODY);
+
+fn schema(command: Text<'_>) -> &'static Schema {
+    if command == OfflinePushCommand::TEXT {
+        OFFLINE_PUSH
+    } else if command == AllMemberPushCommand::TEXT {
+        ALL_MEMBER_PUSH
+    } else {
+        UNKNOWN
+    }
+}
+
+fn visit_event<'a>(schema: &Schema, values: &Values<'_, 'a>, visit: &mut dyn FnMut(Event<'_, 'a>)) {
+    match schema.id {
+        1 => visit_offline_push(values, visit),
+        2 => visit_all_member_push(values, visit),
+        _ => visit(Event::Unknown { command: values.text(0), event: Raw::checked(values.raw(1)) }),
+    }
+}
 
 /// Reads a batch, visiting its events in order, and returns how many there are.
 ///
@@ -68,7 +90,7 @@ fn read_batch<'a>(body: &'a [u8], visit: &mut dyn FnMut(Event<'_, 'a>)) -> Resul
         return Ok(events);
     }
     let mut again = 0;
-    read_by_table(body, &mut |event| {
+    read_table(body, &mut |event| {
         again += 1;
         if again > visited {
             visit(event);
@@ -79,7 +101,7 @@ fn read_batch<'a>(body: &'a [u8], visit: &mut dyn FnMut(Event<'_, 'a>)) -> Resul
 /// Reads a batch that keeps every rule, and counts the events `visited` of one that does not.
 pub(crate) fn read_fast<'a>(text: &'a str, visited: &mut u32, visit: &mut dyn FnMut(Event<'_, 'a>)) -> Option<u32> {
     let mut slice = Slice::new(text);
-    slice.members(MEMBERS, &mut |_, slice| {
+    slice.members(BODY.members, &mut |_, slice| {
         slice.most_elements = MAX_EVENTS;
         let events = slice.elements(|slice| {
             read_event_fast(slice, visit)?;
@@ -117,7 +139,7 @@ fn read_other_event<'a>(slice: &mut Slice<'a>, visit: &mut dyn FnMut(Event<'_, '
     slice.peek()?;
     let start = slice.rest();
     let mut command = Text::default();
-    slice.members(UNKNOWN_MEMBERS, &mut |_, slice| {
+    slice.members(UNKNOWN.members, &mut |_, slice| {
         command = slice.string()?;
         Some(())
     })?;
@@ -129,53 +151,70 @@ fn read_other_event<'a>(slice: &mut Slice<'a>, visit: &mut dyn FnMut(Event<'_, '
     Some(())
 }
 
-pub(crate) fn read_by_table<'a>(body: &'a [u8], visit: &mut dyn FnMut(Event<'_, 'a>)) -> Result<u32, Error> {
-    let mut cursor = Cursor::new(body);
-    let mut events = 0;
-    read_members(&mut cursor, MEMBERS, &mut |_, cursor| {
-        cursor.most_elements = MAX_EVENTS;
-        events = read_elements(cursor, &mut |_, cursor| read_event(cursor, visit))?;
-        if events == 0 {
-            return Err(cursor.error(ErrorKind::TooFew { least: 1 }, cursor.offset().saturating_sub(1)));
-        }
-        Ok(())
-    })?;
-    cursor.end()?;
-    Ok(events)
+pub(crate) fn read_table<'a>(body: &'a [u8], visit: &mut dyn FnMut(Event<'_, 'a>)) -> Result<u32, Error> {
+    let visit = &mut |schema: &'static Schema, values: &Values<'_, '_>| visit_event(schema, &values.over(body), visit);
+    read_by_table(body, BATCH, u32::MAX, visit, |_, values| values.elements())
 }
 
-fn read_event<'a>(cursor: &mut Cursor<'a>, visit: &mut dyn FnMut(Event<'_, 'a>)) -> JsonResult<()> {
-    // Nearly every event is one of these, as its page prints it.
-    if let Some(mut slice) = cursor.slice() {
-        let mut event = OfflinePush::default();
-        if event.read_plain_into(&mut slice).is_some() {
-            cursor.go_on_after(&slice);
-            visit(Event::OfflinePush(&event));
-            return Ok(());
-        }
+// Each in a function of its own, so that the stack has room for one of them and not for both.
+
+#[inline(never)]
+fn visit_offline_push<'a>(values: &Values<'_, 'a>, visit: &mut dyn FnMut(Event<'_, 'a>)) {
+    visit(Event::OfflinePush(&OfflinePush::taken(values)));
+}
+
+#[inline(never)]
+fn visit_all_member_push<'a>(values: &Values<'_, 'a>, visit: &mut dyn FnMut(Event<'_, 'a>)) {
+    visit(Event::AllMemberPush(&AllMemberPush::taken(values)));
+}
+
+/// Reads a batch that comes in chunks of any size, visiting its events in order.
+///
+/// The buffer holds the texts of one event at a time: 1 KiB is plenty for those of the vendor, whose events have some
+/// 350 bytes. An event of another command is held as a whole, and so is what stands before the `CallbackCommand`.
+///
+/// ```
+/// use pushgate_core::tencent::{BatchReader, Event};
+///
+/// let body = br#"{"Events":[{"CallbackCommand":"Push.OfflinePush","EventType":1,"EventTime":1557481127,
+///     "To_Account":"user2","PushStage":1,"ErrCode":0}]}"#;
+/// let mut buf = [0; 256];
+/// let mut reader = BatchReader::new(&mut buf);
+/// for chunk in body.chunks(7) {
+///     reader.feed(chunk, |event| assert_eq!(event.command(), "Push.OfflinePush"))?;
+/// }
+/// assert_eq!(reader.finish()?, 1);
+/// # Ok::<(), pushgate_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct BatchReader<'b>(Chunks<'b>);
+
+impl<'b> BatchReader<'b> {
+    /// Begins a batch whose events `buf` will hold, one at a time.
+    #[must_use]
+    pub const fn new(buf: &'b mut [u8]) -> Self {
+        Self(Chunks::new(buf, BATCH, u32::MAX))
     }
-    // The command may stand anywhere in the event, and only it says what the other members are.
-    let command = find_member(cursor, COMMAND).ok().flatten().and_then(|mut value| value.string().ok());
-    match command {
-        Some(command) if command == AllMemberPushCommand::TEXT => {
-            let mut event = AllMemberPush::default();
-            read_into(&mut event, cursor)?;
-            visit(Event::AllMemberPush(&event));
-        }
-        Some(command) if command == OfflinePushCommand::TEXT => {
-            let mut event = OfflinePush::default();
-            read_into(&mut event, cursor)?;
-            visit(Event::OfflinePush(&event));
-        }
-        // An event whose command cannot be read fails here, at whichever fault comes first.
-        command => {
-            cursor.peek();
-            let start = cursor.offset();
-            read_members(cursor, UNKNOWN_MEMBERS, &mut |_, cursor| cursor.string().map(drop))?;
-            visit(Event::Unknown { command: command.unwrap_or_default(), event: Raw::checked(cursor.since(start)) });
-        }
+
+    /// Reads the next bytes of the batch. After an error every further call fails with the same, until
+    /// [`finish`](Self::finish).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read`], the same however the batch is cut; [`ErrorKind::BufferFull`] for an event that the buffer is
+    /// too small for.
+    pub fn feed(&mut self, chunk: &[u8], mut visit: impl FnMut(Event<'_, '_>)) -> Result<(), Error> {
+        self.0.feed(chunk, &mut |schema, values| visit_event(schema, values, &mut visit))
     }
-    Ok(())
+
+    /// Ends the batch and returns how many events it had. The reader is then ready for another one.
+    ///
+    /// # Errors
+    ///
+    /// That of the last [`feed`](Self::feed), or that the batch is not complete.
+    pub fn finish(&mut self) -> Result<u32, Error> {
+        self.0.finish(BATCH, |values| values.elements())
+    }
 }
 
 /// Writes `body` as compact JSON with the documented member order, without what is absent, texts unescaped.

@@ -6,8 +6,7 @@ use crate::{
     Error, Text,
     answer::show_code,
     json::{
-        cursor::{Cursor, Result as JsonResult},
-        schema::{Value, object, read_document, write_document},
+        schema::{Kind, Value, Values, object, payload, read_document, write_document},
         slice::Slice,
         write::Out,
     },
@@ -51,16 +50,16 @@ impl<'a> ActionStatus<'a> {
 }
 
 impl<'a> Value<'a> for ActionStatus<'a> {
+    const KIND: Kind = Text::KIND;
+
     fn empty() -> Self {
         Self::Ok
     }
 
-    fn read(cursor: &mut Cursor<'a>) -> JsonResult<Self> {
-        let text = cursor.string()?;
-        Ok([Self::Ok, Self::Failure, Self::Fail]
-            .into_iter()
-            .find(|status| status.text() == text)
-            .unwrap_or(Self::Unknown(text)))
+    fn of(values: &Values<'_, 'a>, index: usize, _: usize) -> Self {
+        let text = values.text(index);
+        let known = [Self::Ok, Self::Failure, Self::Fail].into_iter().find(|status| status.text() == text);
+        known.unwrap_or(Self::Unknown(text))
     }
 
     fn read_plain(_: &mut Slice<'a>) -> Option<Self> {
@@ -78,6 +77,8 @@ impl serde::Serialize for ActionStatus<'_> {
         self.text().serialize(serializer)
     }
 }
+
+payload!(Reply);
 
 impl<'a> Reply<'a> {
     /// The answer to a batch that is safely stored.
@@ -97,7 +98,7 @@ impl<'a> Reply<'a> {
     ///
     /// What is no such JSON, by the rules of [`json`](crate::json).
     pub fn read(body: &'a [u8]) -> Result<Self, Error> {
-        read_document(body)
+        read_document(body, u32::MAX)
     }
 
     /// Writes the body.

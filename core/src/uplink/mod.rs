@@ -28,11 +28,9 @@ use crate::{
     Error, Identity, Text,
     identity::Identifier,
     json::{
-        Raw,
+        Chunks, Raw,
         batch::{Batch, NotSendable},
-        cursor::{Cursor, Result as JsonResult},
-        schema::{Member, Object, Value, find_member, open_enum, read_elements, read_into, read_members, write_item},
-        skip::skip,
+        schema::{Items, Kind, Member, Object, Schema, Union, Value, Values, open_enum, read_by_table, write_item},
         slice::Slice,
         write::Writer,
     },
@@ -131,7 +129,33 @@ pub struct Summary {
     pub items: u32,
 }
 
-const MEMBERS: &[Member] = &[Member { name: "MsgType", required: true }, Member { name: "Data", required: true }];
+const fn items(kind: Kind) -> Items {
+    Items { kind, least: 0, most: u32::MAX }
+}
+
+const MESSAGES: &Items = &items(Kind::Object(&Message::SCHEMA.with_id(1)));
+const REPORTS: &Items = &items(Kind::Object(&Report::SCHEMA.with_id(2)));
+const MSG_TYPE: Member = Member::required("MsgType", MsgType::KIND);
+const PENDING: &Schema = &Schema::of(&[MSG_TYPE, Member::required("Data", Kind::Items(&items(Kind::Any)))]);
+/// `Data` may come first, and only `MsgType` says what its items are.
+const BODY: Kind = Kind::Body(&(
+    MESSAGES,
+    &Union {
+        pending: PENDING,
+        by: 0,
+        choose: |values| {
+            const OF_MESSAGES: &Schema = &Schema::of(&[MSG_TYPE, Member::required("Data", Kind::Items(MESSAGES))]);
+            const OF_REPORTS: &Schema = &Schema::of(&[MSG_TYPE, Member::required("Data", Kind::Items(REPORTS))]);
+            const OF_OTHERS: &Schema =
+                &Schema::of(&[MSG_TYPE, Member::required("Data", Kind::Items(&items(Kind::Raw)))]);
+            match MsgType::of(values, 0, 2) {
+                MsgType::Messages => OF_MESSAGES,
+                MsgType::Reports => OF_REPORTS,
+                MsgType::Unknown(_) => OF_OTHERS,
+            }
+        },
+    },
+));
 
 /// Reads a batch, visiting its items in order.
 ///
@@ -153,7 +177,7 @@ fn read_batch<'a>(body: &'a [u8], visit: &mut dyn FnMut(Item<'_, 'a>)) -> Result
         return Ok(summary);
     }
     let mut again = 0;
-    read_by_table(body, &mut |item| {
+    read_table(body, &mut |item| {
         again += 1;
         if again > visited {
             visit(item);
@@ -169,7 +193,7 @@ pub(crate) fn read_fast<'a>(text: &'a str, visited: &mut u32, visit: &mut dyn Fn
         msg_type = Some(MsgType::Messages);
         read_items_fast(&mut slice, MsgType::Messages, visited, visit)?;
     } else {
-        slice.members(MEMBERS, &mut |index, slice| {
+        slice.members(PENDING.members, &mut |index, slice| {
             if index == 0 {
                 msg_type = Some(MsgType::read_plain(slice)?);
                 return Some(());
@@ -212,55 +236,84 @@ fn read_items_fast<'a>(
     Some(())
 }
 
-pub(crate) fn read_by_table<'a>(body: &'a [u8], visit: &mut dyn FnMut(Item<'_, 'a>)) -> Result<Summary, Error> {
-    let mut cursor = Cursor::new(body);
-    let summary = match cursor.peek() {
-        Some(b'[') => read_items(&mut cursor, MsgType::Messages, visit)?,
-        Some(b'{') => read_object(&mut cursor, visit)?,
-        _ => return Err(cursor.wrong_type(crate::Expected::ObjectOrArray)),
-    };
-    cursor.end()?;
-    Ok(summary)
+pub(crate) fn read_table<'a>(body: &'a [u8], visit: &mut dyn FnMut(Item<'_, 'a>)) -> Result<Summary, Error> {
+    let visit = &mut |schema: &'static Schema, values: &Values<'_, '_>| visit_item(schema, &values.over(body), visit);
+    read_by_table(body, BODY, u32::MAX, visit, |_, values| summary(values))
 }
 
-fn read_object<'a>(cursor: &mut Cursor<'a>, visit: &mut dyn FnMut(Item<'_, 'a>)) -> JsonResult<Summary> {
-    // `Data` may come first, and only `MsgType` says what its items are. A body whose `MsgType` cannot be read fails
-    // below, at whichever fault comes first.
-    let msg_type = find_member(cursor, "MsgType").ok().flatten().and_then(|mut value| MsgType::read(&mut value).ok());
-    let mut summary = Summary { msg_type: msg_type.unwrap_or(MsgType::Unknown(-1)), items: 0 };
-    read_members(cursor, MEMBERS, &mut |index, cursor| {
-        if index == 0 {
-            summary.msg_type = MsgType::read(cursor)?;
-        } else {
-            summary = read_items(cursor, summary.msg_type, visit)?;
-        }
-        Ok(())
-    })?;
-    Ok(summary)
+fn visit_item<'a>(schema: &Schema, values: &Values<'_, 'a>, visit: &mut dyn FnMut(Item<'_, 'a>)) {
+    match schema.id {
+        1 => visit_message(values, visit),
+        2 => visit_report(values, visit),
+        _ => visit(Item::Unsupported(Raw::checked(values.raw(0)))),
+    }
 }
 
-fn read_items<'a>(
-    cursor: &mut Cursor<'a>,
-    msg_type: MsgType,
-    visit: &mut dyn FnMut(Item<'_, 'a>),
-) -> JsonResult<Summary> {
-    let items = read_elements(cursor, &mut |_, cursor| {
-        match msg_type {
-            MsgType::Messages => {
-                let mut message = Message::default();
-                read_into(&mut message, cursor)?;
-                visit(Item::Message(&message));
-            }
-            MsgType::Reports => {
-                let mut report = Report::default();
-                read_into(&mut report, cursor)?;
-                visit(Item::Report(&report));
-            }
-            MsgType::Unknown(_) => visit(Item::Unsupported(Raw::checked(skip(cursor)?))),
-        }
-        Ok(())
-    })?;
-    Ok(Summary { msg_type, items })
+// Each in a function of its own, so that the stack has room for one of them and not for both.
+
+#[inline(never)]
+fn visit_message<'a>(values: &Values<'_, 'a>, visit: &mut dyn FnMut(Item<'_, 'a>)) {
+    visit(Item::Message(&Message::taken(values)));
+}
+
+#[inline(never)]
+fn visit_report<'a>(values: &Values<'_, 'a>, visit: &mut dyn FnMut(Item<'_, 'a>)) {
+    visit(Item::Report(&Report::taken(values)));
+}
+
+fn summary(values: &Values<'_, '_>) -> Summary {
+    // A bare array has no members.
+    let msg_type = if values.given(0) { MsgType::of(values, 0, 2) } else { MsgType::Messages };
+    Summary { msg_type, items: values.elements() }
+}
+
+/// Reads a batch that comes in chunks of any size, visiting its items in order.
+///
+/// The buffer holds the texts of one item at a time: 1 KiB is plenty for a reply to an SMS. What stands before the
+/// `MsgType` is held as a whole, which is all of `Data` when that comes first; so is an item of a `MsgType` that is not
+/// known.
+///
+/// ```
+/// use pushgate_core::uplink::{BatchReader, Item};
+///
+/// let body = br#"{"MsgType":0,"Data":[{"Phone":"18512345678","ReplyContent":"OK","ReplyTime":1563867000}]}"#;
+/// let mut buf = [0; 256];
+/// let mut reader = BatchReader::new(&mut buf);
+/// for chunk in body.chunks(7) {
+///     reader.feed(chunk, |item| assert!(matches!(item, Item::Message(_))))?;
+/// }
+/// assert_eq!(reader.finish()?.items, 1);
+/// # Ok::<(), pushgate_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct BatchReader<'b>(Chunks<'b>);
+
+impl<'b> BatchReader<'b> {
+    /// Begins a batch whose items `buf` will hold, one at a time.
+    #[must_use]
+    pub const fn new(buf: &'b mut [u8]) -> Self {
+        Self(Chunks::new(buf, BODY, u32::MAX))
+    }
+
+    /// Reads the next bytes of the batch. After an error every further call fails with the same, until
+    /// [`finish`](Self::finish).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read`], the same however the batch is cut; [`ErrorKind::BufferFull`] for an item that the buffer is
+    /// too small for.
+    pub fn feed(&mut self, chunk: &[u8], mut visit: impl FnMut(Item<'_, '_>)) -> Result<(), Error> {
+        self.0.feed(chunk, &mut |schema, values| visit_item(schema, values, &mut visit))
+    }
+
+    /// Ends the batch and says what it was. The reader is then ready for another one.
+    ///
+    /// # Errors
+    ///
+    /// That of the last [`feed`](Self::feed), or that the batch is not complete.
+    pub fn finish(&mut self) -> Result<Summary, Error> {
+        self.0.finish(BODY, summary)
+    }
 }
 
 /// Writes `body` as compact JSON with the documented member order, without what is absent, texts unescaped.

@@ -3,11 +3,10 @@
 use core::fmt;
 
 use crate::{
-    Error, ErrorKind, Expected, Text,
+    Error, Text,
     answer::show_code,
     json::{
-        cursor::{Cursor, Result as JsonResult},
-        schema::{Value, object, read_document, write_document},
+        schema::{Kind, SIGNED, Value, Values, object, payload, read_document, write_document},
         slice::Slice,
         write::Out,
     },
@@ -23,6 +22,8 @@ object! {
         "message" message: Option<Text<'a>>,
     }
 }
+
+payload!(Reply);
 
 impl<'a> Reply<'a> {
     /// The answer to a batch that is safely stored.
@@ -40,7 +41,7 @@ impl<'a> Reply<'a> {
     ///
     /// What is no such JSON, by the rules of [`json`](crate::json).
     pub fn read(body: &'a [u8]) -> Result<Self, Error> {
-        read_document(body)
+        read_document(body, u32::MAX)
     }
 
     /// Writes the body.
@@ -65,19 +66,14 @@ impl Code {
 }
 
 impl<'a> Value<'a> for Code {
+    const KIND: Kind = Kind::Digits(&(SIGNED, number));
+
     fn empty() -> Self {
         Self::RECEIVED
     }
 
-    fn read(cursor: &mut Cursor<'a>) -> JsonResult<Self> {
-        if cursor.peek() != Some(b'"') {
-            return i64::read(cursor).map(Self);
-        }
-        let start = cursor.offset();
-        let text = cursor.string()?;
-        number(text)
-            .map(Self)
-            .ok_or_else(|| cursor.error(ErrorKind::WrongType { expected: Expected::IntegerOrDigits }, start))
+    fn of(values: &Values<'_, 'a>, index: usize, members: usize) -> Self {
+        Self(Value::of(values, index, members))
     }
 
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {

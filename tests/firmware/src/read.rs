@@ -1,10 +1,10 @@
 //! From chunks to what they say: one function for each payload, as a device would call it.
-//!
-//! The core reads whole bodies, so each of these collects its chunks first: the buffer has to hold the body.
 
 use pushgate_core::{
-    Error, lingyang,
-    lingyang::{ClientPush, MAX_RECEIVERS, ServerPush, Webhook},
+    Error,
+    json::{ChunkReader, Payload},
+    lingyang,
+    lingyang::{ClientPush, ServerPush, Webhook},
     tencent, uplink,
 };
 
@@ -15,8 +15,15 @@ use crate::input::Chunks;
 /// # Errors
 ///
 /// The core's.
-pub fn events(buf: &mut [u8], chunks: Chunks, visit: impl FnMut(tencent::Event<'_, '_>)) -> Result<u32, Error> {
-    tencent::read(collect(buf, chunks), visit)
+pub fn events(
+    reader: &mut tencent::BatchReader<'_>,
+    chunks: Chunks,
+    mut visit: impl FnMut(tencent::Event<'_, '_>),
+) -> Result<u32, Error> {
+    for chunk in chunks {
+        reader.feed(chunk, &mut visit)?;
+    }
+    reader.finish()
 }
 
 /// Reads a UCloud batch, visiting its items, and says what it was.
@@ -25,11 +32,14 @@ pub fn events(buf: &mut [u8], chunks: Chunks, visit: impl FnMut(tencent::Event<'
 ///
 /// The core's.
 pub fn uplinks(
-    buf: &mut [u8],
+    reader: &mut uplink::BatchReader<'_>,
     chunks: Chunks,
-    visit: impl FnMut(uplink::Item<'_, '_>),
+    mut visit: impl FnMut(uplink::Item<'_, '_>),
 ) -> Result<uplink::Summary, Error> {
-    uplink::read(collect(buf, chunks), visit)
+    for chunk in chunks {
+        reader.feed(chunk, &mut visit)?;
+    }
+    reader.finish()
 }
 
 /// Reads a Tencent answer.
@@ -38,7 +48,7 @@ pub fn uplinks(
 ///
 /// The core's.
 pub fn events_reply(buf: &mut [u8], chunks: Chunks) -> Result<tencent::Reply<'_>, Error> {
-    tencent::Reply::read(collect(buf, chunks))
+    payload(buf, chunks)
 }
 
 /// Reads a UCloud answer.
@@ -47,7 +57,7 @@ pub fn events_reply(buf: &mut [u8], chunks: Chunks) -> Result<tencent::Reply<'_>
 ///
 /// The core's.
 pub fn uplink_reply(buf: &mut [u8], chunks: Chunks) -> Result<uplink::Reply<'_>, Error> {
-    uplink::Reply::read(collect(buf, chunks))
+    payload(buf, chunks)
 }
 
 /// Reads a device's push.
@@ -56,7 +66,7 @@ pub fn uplink_reply(buf: &mut [u8], chunks: Chunks) -> Result<uplink::Reply<'_>,
 ///
 /// The core's.
 pub fn client_push(buf: &mut [u8], chunks: Chunks) -> Result<ClientPush<'_>, Error> {
-    ClientPush::read(collect(buf, chunks), MAX_RECEIVERS)
+    payload(buf, chunks)
 }
 
 /// Reads the application server's push, in both shapes.
@@ -65,7 +75,7 @@ pub fn client_push(buf: &mut [u8], chunks: Chunks) -> Result<ClientPush<'_>, Err
 ///
 /// The core's.
 pub fn server_push(buf: &mut [u8], chunks: Chunks) -> Result<ServerPush<'_>, Error> {
-    ServerPush::read(collect(buf, chunks), MAX_RECEIVERS)
+    payload(buf, chunks)
 }
 
 /// Reads a webhook call.
@@ -74,7 +84,7 @@ pub fn server_push(buf: &mut [u8], chunks: Chunks) -> Result<ServerPush<'_>, Err
 ///
 /// The core's.
 pub fn webhook(buf: &mut [u8], chunks: Chunks) -> Result<Webhook<'_>, Error> {
-    Webhook::read(collect(buf, chunks))
+    payload(buf, chunks)
 }
 
 /// Reads the answer to a push.
@@ -83,16 +93,13 @@ pub fn webhook(buf: &mut [u8], chunks: Chunks) -> Result<Webhook<'_>, Error> {
 ///
 /// The core's.
 pub fn push_reply(buf: &mut [u8], chunks: Chunks) -> Result<lingyang::Reply<'_>, Error> {
-    lingyang::Reply::read(collect(buf, chunks))
+    payload(buf, chunks)
 }
 
-/// Joins `chunks` in `buf`. Of a body that does not fit, the reader sees the start and says that it ends too early.
-fn collect(buf: &mut [u8], chunks: Chunks) -> &[u8] {
-    let mut len = 0;
+fn payload<'b, P: Payload<'b>>(buf: &'b mut [u8], chunks: Chunks) -> Result<P, Error> {
+    let mut reader = ChunkReader::new(buf);
     for chunk in chunks {
-        let Some(room) = buf.get_mut(len..).and_then(|free| free.get_mut(..chunk.len())) else { break };
-        room.copy_from_slice(chunk);
-        len += chunk.len();
+        reader.feed(chunk)?;
     }
-    buf.get(..len).unwrap_or_default()
+    reader.finish()
 }

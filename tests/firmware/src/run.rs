@@ -11,21 +11,21 @@ pub type Outcome = Result<u32, Error>;
 
 /// One thing to be measured.
 #[derive(Clone, Copy, Debug)]
-pub struct Run {
+pub struct Run<M: ?Sized = [u8]> {
     /// What it is, for the table.
     pub name: &'static str,
     /// How many items it must see; everything else fails the image.
     pub items: u32,
-    /// The work, with the image's buffer.
-    pub work: fn(&mut [u8]) -> Outcome,
+    /// The work, with the memory that the caller owns: a buffer, or a reader that has one.
+    pub work: fn(&mut M) -> Outcome,
 }
 
-/// Measures `runs` one after the other with the same buffer, prints a line for each, and ends the machine: with status
+/// Measures `runs` one after the other with the same `memory`, prints a line for each, and ends the machine: with status
 /// 0 when all of them saw what they must.
-pub fn run(buf: &'static mut [u8], runs: &'static [Run]) -> ! {
+pub fn run<M: ?Sized>(memory: &'static mut M, runs: &'static [Run<M>]) -> ! {
     let mut status = 0;
     for run in black_box(runs) {
-        if !measure(buf, run) {
+        if !measure(memory, run) {
             status = 1;
         }
     }
@@ -34,10 +34,10 @@ pub fn run(buf: &'static mut [u8], runs: &'static [Run]) -> ! {
 
 /// Prints `NAME: items N, instructions I, stack BYTES` and says whether the run did what it must.
 #[inline(never)]
-fn measure(buf: &mut [u8], run: &Run) -> bool {
-    let (_, floor) = depth(buf, |_| Ok(0));
-    let (outcome, taken) = depth(buf, run.work);
-    let (_, instructions) = count(buf, run.work);
+fn measure<M: ?Sized>(memory: &mut M, run: &Run<M>) -> bool {
+    let (_, floor) = depth(memory, |_| Ok(0));
+    let (outcome, taken) = depth(memory, run.work);
+    let (_, instructions) = count(memory, run.work);
     console::text(run.name);
     let items = match outcome {
         Ok(items) => items,
@@ -69,13 +69,13 @@ fn measure(buf: &mut [u8], run: &Run) -> bool {
 
 /// The work is hidden from the compiler, so that no run is compiled into this function.
 #[inline(never)]
-fn depth(buf: &mut [u8], work: fn(&mut [u8]) -> Outcome) -> (Outcome, Option<u32>) {
+fn depth<M: ?Sized>(memory: &mut M, work: fn(&mut M) -> Outcome) -> (Outcome, Option<u32>) {
     let work = black_box(work);
-    stack::depth(|| work(buf))
+    stack::depth(|| work(memory))
 }
 
 #[inline(never)]
-fn count(buf: &mut [u8], work: fn(&mut [u8]) -> Outcome) -> (Outcome, u32) {
+fn count<M: ?Sized>(memory: &mut M, work: fn(&mut M) -> Outcome) -> (Outcome, u32) {
     let work = black_box(work);
-    clock::count(|| work(buf))
+    clock::count(|| work(memory))
 }

@@ -16,17 +16,19 @@ pub fn event(event: tencent::Event<'_, '_>) {
     match event {
         tencent::Event::OfflinePush(push) => {
             black_box(push);
+            optional(push.from_account);
             text(push.to_account);
-            for part in [push.from_account, push.msg_key, push.group_id, push.push_id, push.err_info] {
-                optional(part);
-            }
+            optional(push.msg_key);
+            optional(push.group_id);
+            optional(push.push_id);
+            optional(push.err_info);
         }
         tencent::Event::AllMemberPush(push) => {
             black_box(push);
-            for part in [push.task_id, push.to_account, push.err_info] {
-                text(part);
-            }
+            text(push.task_id);
             optional(push.data_id);
+            text(push.to_account);
+            text(push.err_info);
         }
         tencent::Event::Unknown { command, event } => {
             black_box(event.as_bytes());
@@ -47,11 +49,11 @@ pub fn item(item: uplink::Item<'_, '_>) {
         }
         uplink::Item::Report(report) => {
             black_box(report);
-            for part in
-                [report.session_no, report.phone, report.receipt_result, report.receipt_code, report.receipt_desc]
-            {
-                text(part);
-            }
+            text(report.session_no);
+            text(report.phone);
+            text(report.receipt_result);
+            text(report.receipt_code);
+            text(report.receipt_desc);
             optional(report.user_id);
         }
         uplink::Item::Unsupported(raw) => {

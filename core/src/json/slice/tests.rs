@@ -5,8 +5,14 @@ use std::{string::String, vec::Vec};
 
 use super::*;
 use crate::{
-    json::{Raw, cursor::Cursor, schema::Value},
-    lingyang::{BatchPush, ClientPush, DeviceMessage, ProxyMessage, Reply, ServerPush},
+    Error,
+    json::{
+        ChunkReader, Payload, Raw, check,
+        schema::{Object, Value, read_by_table, read_document},
+        to_vec,
+    },
+    lingyang::{BatchPush, ClientPush, DeviceMessage, ProxyMessage, Reply, ServerPush, Webhook},
+    link::Frame,
     tencent::{self, AllMemberPush, Event, OfflinePush},
     uplink::{self, Item, Message, Report},
 };
@@ -14,16 +20,37 @@ use crate::{
 /// Reads `document` by the table and at once: when one succeeds so must the other, with the same value.
 type Both = fn(&[u8]);
 
-fn object<'a, T: Value<'a> + PartialEq + Debug>(object: &'a [u8]) {
-    let mut cursor = Cursor::new(object);
-    cursor.most_elements = 2;
-    let by_table = T::read(&mut cursor).ok().map(|value| (value, cursor.offset()));
+/// The sizes of the chunks a document is read in.
+const SIZES: [usize; 3] = [1, 2, 7];
+
+fn object<'a, T: Object<'a> + Value<'a> + PartialEq + Debug>(object: &'a [u8]) {
+    let by_table = read_by_table(object, T::KIND, 2, &mut |_, _| {}, |_, values| T::taken(values));
     let fast = str::from_utf8(object).ok().and_then(|text| {
         let mut slice = Slice::new(text);
         slice.most_elements = 2;
-        T::read_plain(&mut slice).map(|value| (value, object.len() - slice.rest().len()))
+        let value = T::read_plain(&mut slice)?;
+        slice.end()?;
+        Some(value)
     });
-    assert_eq!(fast, by_table, "{}", String::from_utf8_lossy(object));
+    assert_eq!(fast, by_table.ok(), "{}", String::from_utf8_lossy(object));
+}
+
+fn any(document: &[u8]) {
+    let fast = str::from_utf8(document).ok().and_then(|text| {
+        let mut slice = Slice::new(text);
+        Raw::read_plain(&mut slice)?;
+        slice.end()
+    });
+    assert_eq!(fast.is_some(), check(document).is_ok(), "{}", String::from_utf8_lossy(document));
+}
+
+/// Reads `document` in chunks of `size` bytes.
+fn in_chunks<'b, P: Payload<'b>>(document: &[u8], buf: &'b mut [u8], size: usize) -> Result<P, Error> {
+    let mut reader = ChunkReader::with_max_receivers(buf, 2);
+    for chunk in document.chunks(size) {
+        reader.feed(chunk)?;
+    }
+    reader.finish()
 }
 
 #[derive(Debug, PartialEq)]
@@ -60,13 +87,28 @@ fn events(document: &[u8]) {
     let mut visited = 0;
     let text = str::from_utf8(document).ok();
     let count = text.and_then(|text| tencent::read_fast(text, &mut visited, &mut |event| fast.push(event.into())));
-    let expected = tencent::read_by_table(document, &mut |event| by_table.push(event.into()));
+    let expected = tencent::read_table(document, &mut |event| by_table.push(event.into()));
     let shown = String::from_utf8_lossy(document);
     assert_eq!(count, expected.ok(), "{shown}");
     assert_eq!(visited as usize, fast.len());
     assert!(by_table.starts_with(&fast), "{shown}");
     assert_eq!(tencent::read(document, |event| read.push(event.into())), expected);
     assert_eq!(read, by_table, "each event is visited once: {shown}");
+    let written = |event: Event<'_, '_>| to_vec(|buf| event.write(buf));
+    let mut whole = Vec::new();
+    let _ = tencent::read(document, |event| whole.push(written(event)));
+    for size in SIZES {
+        let mut buf = std::vec![0; document.len()];
+        let mut chunked = Vec::new();
+        let mut reader = tencent::BatchReader::new(&mut buf);
+        let fed = document
+            .chunks(size)
+            .try_for_each(|chunk| reader.feed(chunk, |event| chunked.push(written(event))));
+        let count = reader.finish();
+        assert!(fed.is_ok() || fed.err() == count.err());
+        assert_eq!(count, expected, "in chunks of {size}: {shown}");
+        assert!(count.is_err() || chunked == whole, "in chunks of {size}: {shown}");
+    }
 }
 
 fn items(document: &[u8]) {
@@ -74,27 +116,56 @@ fn items(document: &[u8]) {
     let mut visited = 0;
     let text = str::from_utf8(document).ok();
     let summary = text.and_then(|text| uplink::read_fast(text, &mut visited, &mut |item| fast.push(item.into())));
-    let expected = uplink::read_by_table(document, &mut |item| by_table.push(item.into()));
+    let expected = uplink::read_table(document, &mut |item| by_table.push(item.into()));
     let shown = String::from_utf8_lossy(document);
     assert_eq!(summary, expected.ok(), "{shown}");
     assert_eq!(visited as usize, fast.len());
     assert!(by_table.starts_with(&fast), "{shown}");
     assert_eq!(uplink::read(document, |item| read.push(item.into())), expected);
     assert_eq!(read, by_table, "each item is visited once: {shown}");
+    let written = |item: Item<'_, '_>| to_vec(|buf| item.write(buf));
+    let mut whole = Vec::new();
+    let _ = uplink::read(document, |item| whole.push(written(item)));
+    for size in SIZES {
+        let mut buf = std::vec![0; document.len()];
+        let mut chunked = Vec::new();
+        let mut reader = uplink::BatchReader::new(&mut buf);
+        let fed =
+            document.chunks(size).try_for_each(|chunk| reader.feed(chunk, |item| chunked.push(written(item))));
+        let summary = reader.finish();
+        assert!(fed.is_ok() || fed.err() == summary.err());
+        assert_eq!(summary, expected, "in chunks of {size}: {shown}");
+        assert!(summary.is_err() || chunked == whole, "in chunks of {size}: {shown}");
+    }
 }
 
 fn client_push(document: &[u8]) {
     let fast = str::from_utf8(document).ok().and_then(|text| ClientPush::read_fast(text, 2));
-    assert_eq!(fast, ClientPush::read_by_table(document, 2).ok(), "{}", String::from_utf8_lossy(document));
+    let by_table = read_document::<ClientPush<'_>>(document, 2);
+    assert_eq!(fast, by_table.ok(), "{}", String::from_utf8_lossy(document));
+    for size in SIZES {
+        let mut buf = std::vec![0; document.len()];
+        let chunked = in_chunks::<ClientPush<'_>>(document, &mut buf, size);
+        assert_eq!(chunked, by_table, "in chunks of {size}: {}", String::from_utf8_lossy(document));
+    }
 }
 
 fn server_push(document: &[u8]) {
     let fast = str::from_utf8(document).ok().and_then(|text| ServerPush::read_fast(text, 2));
-    assert_eq!(fast, ServerPush::read_by_table(document, 2).ok(), "{}", String::from_utf8_lossy(document));
+    let by_table = read_document::<ServerPush<'_>>(document, 2);
+    assert_eq!(fast, by_table.ok(), "{}", String::from_utf8_lossy(document));
+    for size in SIZES {
+        let mut buf = std::vec![0; document.len()];
+        let chunked = in_chunks::<ServerPush<'_>>(document, &mut buf, size);
+        assert_eq!(chunked, by_table, "in chunks of {size}: {}", String::from_utf8_lossy(document));
+    }
 }
 
-fn any(document: &[u8]) {
-    object::<Raw<'_>>(document);
+/// A body that only the table-driven reader reads, from a slice and in chunks.
+fn body<'a, P: Payload<'a> + PartialEq + Debug>(document: &'a [u8], buf: &'a mut [u8]) {
+    let by_table = read_document::<P>(document, 2);
+    let size = 1 + document.len() % 5;
+    assert_eq!(in_chunks::<P>(document, buf, size), by_table, "{}", String::from_utf8_lossy(document));
 }
 
 /// Each object and document as its page prints it, and in every other way that is allowed.
@@ -118,6 +189,26 @@ const DOCUMENTS: &[(Both, &str)] = &[
     (|o| object::<ProxyMessage<'_>>(o), r#"{"from":1003200,"to":5003062,"msg":"AAAA"}"#),
     (|o| object::<DeviceMessage<'_>>(o), r#"{"msg":"aGk=","from":1,"to":[],"created":1452666295}"#),
     (|o| object::<Reply<'_>>(o), r#"{"request_id":"r","error":{"code":400,"field":"f","message":"m"}}"#),
+    (
+        |o| body::<Reply<'_>>(o, &mut [0; 99]),
+        r#"{"request_id":"r","error":{"code":400,"field":"f","message":"m"}}"#,
+    ),
+    (|o| body::<uplink::Reply<'_>>(o, &mut [0; 99]), r#"{"code":"-0","message":"\u006f","code":"00012"}"#),
+    (|o| body::<uplink::Reply<'_>>(o, &mut [0; 99]), r#"{"message":null,"code":"0120"}"#),
+    (
+        |o| body::<tencent::Reply<'_>>(o, &mut [0; 99]),
+        r#"{"ActionStatus":"FAIL","ErrorInfo":"no","ErrorCode":-10}"#,
+    ),
+    (
+        |o| body::<Webhook<'_>>(o, &mut [0; 199]),
+        r#" {"data":{"msg":"aGk=","from":1,"to":[ 1,2 ],"created":1452666295},"event":"device-message"} "#,
+    ),
+    (|o| body::<Webhook<'_>>(o, &mut [0; 99]), r#" {"data":[{"cid":1e5}],"event":"device\u002dstate","x":null} "#),
+    (
+        |o| body::<Frame<'_>>(o, &mut [0; 199]),
+        r#"{"x":{},"message":{"id":"m","from":1003200,"created":1452666295,"msg":"aGVsbG8="},"ack":null}"#,
+    ),
+    (|o| body::<Frame<'_>>(o, &mut [0; 99]), r#"{"ping":7,"error":{"code":401,"message":"no"}}"#),
     (any, r#"[null,true,false,-0.5e+10,{"a":{},"b":[[],{"\n":"\/\uD83D\uDE00"}]},"",0]"#),
     (
         events,

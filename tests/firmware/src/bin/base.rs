@@ -8,5 +8,5 @@ static RUNS: [Run; 1] = [Run { name: "nothing", items: 0, work: |_| Ok(0) }];
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    run(&mut [], &RUNS)
+    run::<[u8]>(&mut [], &RUNS)
 }

@@ -10,5 +10,5 @@ static RUNS: [Run; 1] = [Run { name: "an index", items: 1, work: |_| Ok(black_bo
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    run(&mut [], &RUNS)
+    run::<[u8]>(&mut [], &RUNS)
 }

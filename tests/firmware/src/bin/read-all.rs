@@ -2,6 +2,7 @@
 #![no_std]
 #![no_main]
 
+use pushgate_core::{tencent, uplink};
 use pushgate_firmware::{
     Outcome, Run,
     input::{self, Chunks},
@@ -26,13 +27,13 @@ fn every_payload(buf: &mut [u8]) -> Outcome {
 fn uplinks(buf: &mut [u8]) -> Outcome {
     let mut items = 0;
     for body in [&input::MESSAGES[..], &input::REPORTS] {
-        items += read::uplinks(buf, chunks(body), take::item)?.items;
+        items += read::uplinks(&mut uplink::BatchReader::new(buf), chunks(body), take::item)?.items;
     }
     Ok(items)
 }
 
 fn events(buf: &mut [u8]) -> Outcome {
-    read::events(buf, chunks(&input::EVENTS_OF_EACH_KIND), take::event)
+    read::events(&mut tencent::BatchReader::new(buf), chunks(&input::EVENTS_OF_EACH_KIND), take::event)
 }
 
 fn uplink_reply(buf: &mut [u8]) -> Outcome {
@@ -70,5 +71,5 @@ fn chunks(body: &'static [u8]) -> Chunks {
 #[cortex_m_rt::entry]
 fn main() -> ! {
     static mut BUF: [u8; BUF_LEN] = [0; BUF_LEN];
-    run(BUF, &RUNS)
+    run(&mut BUF[..], &RUNS)
 }

@@ -2,28 +2,30 @@
 #![no_std]
 #![no_main]
 
+use pushgate_core::uplink::BatchReader;
 use pushgate_firmware::{
     Outcome, Run,
     input::{Chunks, UPLINKS},
     read, run, take,
 };
 
-/// The whole body, while the core reads nothing less.
-const BUF_LEN: usize = 20 * 1024;
+/// The texts of one at a time.
+const BUF_LEN: usize = 1024;
 
-static RUNS: [Run; 4] = [
-    Run { name: "chunks of 1", items: 100, work: |buf| uplinks(buf, 1) },
-    Run { name: "chunks of 7", items: 100, work: |buf| uplinks(buf, 7) },
-    Run { name: "chunks of 64", items: 100, work: |buf| uplinks(buf, 64) },
-    Run { name: "chunks of 1460", items: 100, work: |buf| uplinks(buf, 1460) },
+static RUNS: [Run<BatchReader<'static>>; 4] = [
+    Run { name: "chunks of 1", items: 100, work: |reader| uplinks(reader, 1) },
+    Run { name: "chunks of 7", items: 100, work: |reader| uplinks(reader, 7) },
+    Run { name: "chunks of 64", items: 100, work: |reader| uplinks(reader, 64) },
+    Run { name: "chunks of 1460", items: 100, work: |reader| uplinks(reader, 1460) },
 ];
 
-fn uplinks(buf: &mut [u8], chunk_len: usize) -> Outcome {
-    Ok(read::uplinks(buf, Chunks::new(&UPLINKS, chunk_len), take::item)?.items)
+fn uplinks(reader: &mut BatchReader<'_>, chunk_len: usize) -> Outcome {
+    Ok(read::uplinks(reader, Chunks::new(&UPLINKS, chunk_len), take::item)?.items)
 }
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
     static mut BUF: [u8; BUF_LEN] = [0; BUF_LEN];
-    run(BUF, &RUNS)
+    static mut READER: Option<BatchReader<'static>> = None;
+    run(READER.insert(BatchReader::new(BUF)), &RUNS)
 }

@@ -45,5 +45,5 @@ fn number() -> u64 {
 #[cortex_m_rt::entry]
 fn main() -> ! {
     static mut BUF: [u8; MAX_LINE_LEN] = [0; MAX_LINE_LEN];
-    run(BUF, &RUNS)
+    run(&mut BUF[..], &RUNS)
 }
