@@ -454,13 +454,52 @@ mod tests {
     }
 
     #[test]
-    fn equal_texts_hash_alike() {
+    fn every_code_unit_and_pair_is_its_character() {
+        let step = if cfg!(miri) { 997 } else { 1 };
+        for code in (0..=u32::from(char::MAX)).step_by(step) {
+            let Some(char) = char::from_u32(code) else { continue };
+            let spelled: std::string::String =
+                char.encode_utf16(&mut [0; 2]).iter().map(|unit| std::format!("\\u{unit:04X}")).collect();
+            let text = Text::from_json(&spelled, true);
+            let mut utf8 = [0; 4];
+            assert_eq!(text.copy_to(&mut utf8).unwrap().chars().next(), Some(char), "{spelled}");
+            assert!(text.chars().eq([char]), "{spelled}");
+        }
+    }
+
+    #[test]
+    fn runs_of_every_length_stand_between_escapes() {
+        for before in 0..20 {
+            for after in 0..20 {
+                let (a, b) = ("a".repeat(before), "é".repeat(after));
+                let spelled = std::format!(r"{a}\u597d\u7684\n{b}\/{a}\ud83d\ude00{b}\u0041\u00e9");
+                let plain = std::format!("{a}好的\n{b}/{a}😀{b}Aé");
+                let text = Text::from_json(&spelled, true);
+                assert_eq!(text, *plain);
+                assert_ne!(text, plain[..plain.len() - 2]);
+                assert_ne!(Text::from(&*std::format!("{plain}.")), text);
+                assert_eq!(text.len(), plain.len());
+                assert_eq!(text.to_string(), plain);
+                let mut buf = std::vec![0; plain.len()];
+                assert_eq!(text.copy_to(&mut buf).unwrap(), plain);
+                buf.pop();
+                assert!(text.copy_to(&mut buf).is_err());
+                #[cfg(feature = "alloc")]
+                assert_eq!(text.to_cow(), plain);
+                assert_eq!(hash(text), hash(Text::from(&*plain)));
+            }
+        }
+    }
+
+    fn hash(text: Text<'_>) -> u64 {
         use std::hash::{DefaultHasher, Hash, Hasher};
-        let hash = |text: Text<'_>| {
-            let mut hasher = DefaultHasher::new();
-            text.hash(&mut hasher);
-            hasher.finish()
-        };
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    #[test]
+    fn equal_texts_hash_alike() {
         assert_eq!(hash(SPELLED), hash(PLAIN.into()));
         assert_eq!(SPELLED.cmp(&PLAIN.into()), cmp::Ordering::Equal);
     }

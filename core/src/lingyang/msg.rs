@@ -400,6 +400,38 @@ mod tests {
     }
 
     #[test]
+    fn a_message_of_every_length_is_copied_out() {
+        for len in 0..=MAX_MSG_BYTES {
+            let bytes: Vec<u8> = (0..len).map(|at| ((at * 37) ^ 0xf3).to_le_bytes()[0]).collect();
+            let base64 = BASE64_STANDARD.encode(&bytes);
+            let escaped = base64.replace('/', r"\/");
+            for text in [Text::from(&*base64), Text::from_json(&escaped, true)] {
+                let msg = Msg::from_base64(text).unwrap();
+                assert_eq!(msg.len(), len);
+                let mut buf = std::vec![0; len];
+                assert_eq!(msg.copy_to(&mut buf).unwrap(), bytes);
+                assert!(msg.bytes().eq(bytes.iter().copied()));
+                assert!(len == 0 || msg.copy_to(&mut buf[1..]).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_told_from_what_is_no_base64() {
+        let long = "AAAA".repeat(100);
+        for (text, expected) in [
+            (long.clone(), TOO_LONG),
+            (long.clone() + r"\/AA=", TOO_LONG),
+            (long.clone() + r"\/A=A", ErrorKind::NotBase64),
+            (long.clone() + r"\/", ErrorKind::NotBase64),
+            (String::from(r"\/A==") + &long, ErrorKind::NotBase64),
+        ] {
+            let escaped = text.contains('\\');
+            assert_eq!(Msg::from_base64(Text::from_json(&text, escaped)).unwrap_err().kind(), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn no_byte_over_the_limit() {
         let text = |bytes: usize| -> String { BASE64_STANDARD.encode(std::vec![7; bytes]) };
         assert_eq!(Msg::from_base64(text(256).as_str().into()).unwrap().len(), 256);
