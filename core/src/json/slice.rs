@@ -26,8 +26,6 @@ pub(crate) struct Slice<'a> {
     rest: &'a str,
     /// Levels of arrays and objects around this place.
     depth: u32,
-    /// Whether all of it has been read before: what is right need not be checked again.
-    pub(crate) read_before: bool,
     /// How many elements an array of receivers may have.
     pub(crate) most_elements: u32,
 }
@@ -48,7 +46,7 @@ impl<'a> Slice<'a> {
     /// A place that has `depth` levels around it.
     #[inline]
     pub(crate) fn within(rest: &'a str, depth: u32) -> Self {
-        Self { rest, depth, read_before: false, most_elements: u32::MAX }
+        Self { rest, depth, most_elements: u32::MAX }
     }
 
     /// What follows this place.
@@ -222,9 +220,9 @@ impl<'a> Slice<'a> {
         Some(count)
     }
 
-    /// Inside of an array that has been read before, before its first element.
+    /// Inside of an array that has been read before, at its first element.
     pub(crate) fn again(array: &'a str) -> Self {
-        let mut slice = Self { read_before: true, ..Self::new(array) };
+        let mut slice = Self::new(array);
         let _ = slice.take("[");
         slice
     }
