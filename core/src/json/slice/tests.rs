@@ -91,9 +91,12 @@ fn events(document: &[u8]) {
     let shown = String::from_utf8_lossy(document);
     assert_eq!(count, expected.ok(), "{shown}");
     assert_eq!(visited as usize, fast.len());
-    assert!(by_table.starts_with(&fast), "{shown}");
     assert_eq!(tencent::read(document, |event| read.push(event.into())), expected);
-    assert_eq!(read, by_table, "each event is visited once: {shown}");
+    // Of a batch that is refused, each may visit as much as it understands before it meets the fault.
+    if expected.is_ok() {
+        assert_eq!(fast, by_table, "{shown}");
+        assert_eq!(read, by_table, "each event is visited once: {shown}");
+    }
     let written = |event: Event<'_, '_>| to_vec(|buf| event.write(buf));
     let mut whole = Vec::new();
     let _ = tencent::read(document, |event| whole.push(written(event)));
@@ -120,9 +123,12 @@ fn items(document: &[u8]) {
     let shown = String::from_utf8_lossy(document);
     assert_eq!(summary, expected.ok(), "{shown}");
     assert_eq!(visited as usize, fast.len());
-    assert!(by_table.starts_with(&fast), "{shown}");
     assert_eq!(uplink::read(document, |item| read.push(item.into())), expected);
-    assert_eq!(read, by_table, "each item is visited once: {shown}");
+    // Of a batch that is refused, each may visit as much as it understands before it meets the fault.
+    if expected.is_ok() {
+        assert_eq!(fast, by_table, "{shown}");
+        assert_eq!(read, by_table, "each item is visited once: {shown}");
+    }
     let written = |item: Item<'_, '_>| to_vec(|buf| item.write(buf));
     let mut whole = Vec::new();
     let _ = uplink::read(document, |item| whole.push(written(item)));
