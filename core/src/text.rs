@@ -75,7 +75,7 @@ impl<'a> Text<'a> {
     pub fn copy_to<'b>(&self, buf: &'b mut [u8]) -> Result<&'b str, Error> {
         let copied = match self.as_str() {
             Some(text) => buf.get_mut(..text.len()).map(|out| {
-                out.copy_from_slice(text.as_bytes());
+                out.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
                 text.len()
             }),
             None => unescape(self.raw.as_bytes(), buf),
@@ -100,6 +100,12 @@ impl<'a> Text<'a> {
                 alloc::borrow::Cow::Owned(text)
             }
         }
+    }
+
+    /// Whether it is `other`, by the smallest code.
+    #[inline(never)]
+    pub(crate) fn is(&self, other: &str) -> bool {
+        self.chars().eq(other.chars())
     }
 
     fn pieces(&self) -> Pieces<'a> {
@@ -335,7 +341,7 @@ fn unescape(raw: &[u8], buf: &mut [u8]) -> Option<usize> {
                 let mut utf8 = [0; 4];
                 let char = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER).encode_utf8(&mut utf8);
                 let (to, room) = out.split_at_mut_checked(char.len())?;
-                to.copy_from_slice(char.as_bytes());
+                to.iter_mut().zip(char.bytes()).for_each(|(to, from)| *to = from);
                 out = room;
             }
             [b'\\', escape, after @ ..] => {

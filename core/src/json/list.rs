@@ -1,12 +1,18 @@
 //! An array inside a payload: checked when it is read, visited when it is wanted.
 
-use core::{fmt, marker::PhantomData};
+use core::fmt;
 
 use super::{
+    memory::Memory,
     schema::{Kind, Value, Values},
     slice::Slice,
+    table::Table,
     write::{Out, Outs},
 };
+
+/// Takes the next element of a checked array: by the reader that has checked it, so that a device that reads by tables
+/// alone does not carry the fast reader for the sake of its lists.
+type Next<'a, T> = fn(&mut Slice<'a>) -> Option<T>;
 
 /// The elements of an array: where they stand in the input, or a slice of the caller's.
 #[derive(Clone, Copy)]
@@ -15,7 +21,7 @@ pub(crate) enum List<'a, T> {
     Json {
         array: &'a str,
         len: u32,
-        element: PhantomData<T>,
+        next: Next<'a, T>,
     },
     Slice(&'a [T]),
 }
@@ -36,7 +42,7 @@ impl<'a, T: Value<'a> + Copy> List<'a, T> {
 
     pub(crate) fn iter(&self) -> Elements<'a, T> {
         match *self {
-            Self::Json { array, .. } => Elements::Json { slice: Slice::again(array), element: PhantomData },
+            Self::Json { array, next, .. } => Elements::Json { slice: Slice::again(array), next },
             Self::Slice(elements) => Elements::Slice(elements.iter()),
         }
     }
@@ -51,14 +57,14 @@ impl<'a, T: Value<'a> + Copy> Value<'a> for List<'a, T> {
 
     fn of(values: &Values<'_, 'a>, index: usize, _: usize) -> Self {
         let array = core::str::from_utf8(values.raw(index)).unwrap_or_default();
-        Self::Json { array, len: values.elements(), element: PhantomData }
+        Self::Json { array, len: values.elements(), next: next_by_table }
     }
 
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
         slice.peek()?;
         let start = slice.rest();
         let len = slice.elements(|slice| T::read_plain(slice).map(drop))?;
-        Some(Self::Json { array: slice.since(start)?, len, element: PhantomData })
+        Some(Self::Json { array: slice.since(start)?, len, next: next_fast })
     }
 
     const LEVELS: usize = 1 + T::LEVELS;
@@ -95,9 +101,9 @@ impl<'a, T: Value<'a> + Copy + fmt::Debug> fmt::Debug for List<'a, T> {
 }
 
 /// The elements of a [`List`], one at a time.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Elements<'a, T> {
-    Json { slice: Slice<'a>, element: PhantomData<T> },
+    Json { slice: Slice<'a>, next: Next<'a, T> },
     Slice(core::slice::Iter<'a, T>),
 }
 
@@ -106,17 +112,51 @@ impl<'a, T: Value<'a> + Copy> Iterator for Elements<'a, T> {
 
     fn next(&mut self) -> Option<T> {
         match self {
-            Self::Json { slice, .. } => {
-                // The array was checked when it was read: what fails here is its closing bracket, or the end after it.
-                let mut place = *slice;
-                let element = T::read_plain(&mut place)?;
-                place.after_element()?;
-                *slice = place;
-                Some(element)
-            }
+            Self::Json { slice, next } => next(slice),
             Self::Slice(elements) => elements.next().copied(),
         }
     }
+}
+
+fn next_fast<'a, T: Value<'a>>(slice: &mut Slice<'a>) -> Option<T> {
+    // The array was checked when it was read: what fails here is its closing bracket, or the end after it.
+    let mut place = *slice;
+    let element = T::read_plain(&mut place)?;
+    place.after_element()?;
+    *slice = place;
+    Some(element)
+}
+
+fn next_by_table<'a, T: Value<'a>>(slice: &mut Slice<'a>) -> Option<T> {
+    let (element, rest) = split_element(slice.rest())?;
+    *slice = Slice::new(rest);
+    let mut table = Table::new(T::KIND, u32::MAX);
+    table.feed(element.as_bytes(), &mut Memory::Document(element.as_bytes()), &mut |_, _| {}).ok()?;
+    table.finish().ok()?;
+    Some(T::alone(&table.values(element.as_bytes()).1))
+}
+
+/// Splits the next element of a checked array, in front of which there may be a comma, from what follows it; `None` at
+/// the end of the array.
+fn split_element(rest: &str) -> Option<(&str, &str)> {
+    let rest = rest.trim_start_matches([',', ' ', '\n', '\r', '\t']);
+    let (mut depth, mut quoted, mut escape) = (0u32, false, false);
+    let len = rest.bytes().position(|byte| {
+        if quoted {
+            quoted = byte != b'"' || escape;
+            escape = byte == b'\\' && !escape;
+            return false;
+        }
+        match byte {
+            b'"' => quoted = true,
+            b'{' | b'[' => depth += 1,
+            b',' | b']' if depth == 0 => return true,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        false
+    })?;
+    if len == 0 { None } else { rest.split_at_checked(len) }
 }
 
 /// Declares the public type of a list: a name, its element, and nothing of how it is kept.

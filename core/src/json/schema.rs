@@ -208,6 +208,11 @@ pub(crate) trait Value<'a>: Sized {
     /// Takes the value of member `index`, one of `members`, of which it is known to be there.
     fn of(values: &Values<'_, 'a>, index: usize, members: usize) -> Self;
 
+    /// Takes the value that is a whole document.
+    fn alone(values: &Values<'_, 'a>) -> Self {
+        Self::of(values, 0, 0)
+    }
+
     /// Takes the value of member `index`, if it is there.
     fn of_optional(values: &Values<'_, 'a>, index: usize, members: usize) -> Option<Self> {
         if values.given(index) { Some(Self::of(values, index, members)) } else { None }
@@ -604,6 +609,10 @@ macro_rules! object {
                 crate::json::schema::Object::taken(&values.object(index, members))
             }
 
+            fn alone(values: &crate::json::schema::Values<'_, $lt>) -> Self {
+                crate::json::schema::Object::taken(values)
+            }
+
             fn read_plain(slice: &mut crate::json::slice::Slice<$lt>) -> Option<Self> {
                 let mut object = Self::empty();
                 crate::json::schema::Object::read_plain_into(&mut object, slice)?;
@@ -626,7 +635,8 @@ macro_rules! object {
                 const {
                     let _ = <Self as crate::json::schema::Value<'_>>::LEVELS;
                 }
-                crate::json::write::Out::Object(<Self as crate::json::schema::Object<'_>>::SCHEMA.members, self)
+                // The names alone, so that who only writes does not carry what reading needs.
+                crate::json::write::Out::Object(const { &[$($key),*] }, self)
             }
 
             #[inline]

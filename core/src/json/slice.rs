@@ -353,7 +353,7 @@ impl<'a> Slice<'a> {
             match self.peek()? {
                 b'"' => drop(self.string()?),
                 b'{' | b'[' => {
-                    if self.depth + levels.ilog2() >= MAX_DEPTH {
+                    if self.depth + levels.checked_ilog2().unwrap_or(0) >= MAX_DEPTH {
                         return None;
                     }
                     let in_object = self.take_literal("{");

@@ -573,7 +573,13 @@ impl Table {
         let top = *self.top();
         self.top_mut().current = NONE;
         match top.shape {
-            Shape::Document => self.place = Place::End,
+            Shape::Document => {
+                self.place = Place::End;
+                // The members of an object are in their slots.
+                if !matches!(self.kind, Kind::Any) {
+                    self.put(0, slot);
+                }
+            }
             Shape::Object(_) if top.current == NONE => {}
             Shape::Object(_) => {
                 self.top_mut().given |= 1 << top.current;

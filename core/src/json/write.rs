@@ -6,7 +6,7 @@
 
 use crate::{Error, ErrorKind, Field, Text};
 
-use super::{room::Room, schema::Member, table::Result};
+use super::{room::Room, table::Result};
 
 /// A value to write, by its kind.
 #[derive(Clone, Copy)]
@@ -21,7 +21,7 @@ pub(crate) enum Out<'v> {
     /// Checked JSON, which is written without white space and with the fewest escapes.
     Json(&'v [u8]),
     /// The members that are there, in the order of their table.
-    Object(&'static [Member], &'v dyn Outs),
+    Object(&'static [&'static str], &'v dyn Outs),
     Array(&'v dyn Outs),
     /// No value: there are no more.
     End,
@@ -39,7 +39,7 @@ pub(crate) const MAX_LEVELS: usize = 2;
 /// An object or array under way.
 struct Level<'v> {
     /// None for an array.
-    members: &'static [Member],
+    members: &'static [&'static str],
     values: &'v dyn Outs,
     next: usize,
     close: u8,
@@ -256,7 +256,7 @@ impl<'b> Writer<'b> {
                     _ => {}
                 }
                 match member {
-                    Some(member) => self.key(member.name),
+                    Some(name) => self.key(name),
                     None => self.separate(),
                 }
                 break value;

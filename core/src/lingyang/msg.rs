@@ -99,7 +99,7 @@ impl<'a> Msg<'a> {
         let full = ErrorKind::BufferFull { needed, capacity };
         let out = buf.get_mut(..needed).ok_or(Error::new(full, Field::top("msg"), 0))?;
         match self.0 {
-            Inner::Bytes(bytes) => out.copy_from_slice(bytes),
+            Inner::Bytes(bytes) => out.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from),
             Inner::Base64(text, _) => match text.as_str() {
                 Some(base64) => decode(base64.as_bytes(), out),
                 None => {
@@ -114,11 +114,7 @@ impl<'a> Msg<'a> {
 }
 
 impl<'a> Value<'a> for Msg<'a> {
-    const KIND: Kind = Kind::Checked(|text| match check(text) {
-        Ok(_) => None,
-        Err(ErrorKind::NotBase64) => Some(&ErrorKind::NotBase64),
-        Err(_) => Some(&TOO_LONG),
-    });
+    const KIND: Kind = Kind::Checked(|text| check_chars(text).err());
 
     fn empty() -> Self {
         Self(Inner::Bytes(&[]))
@@ -126,7 +122,7 @@ impl<'a> Value<'a> for Msg<'a> {
 
     fn of(values: &Values<'_, 'a>, index: usize, _: usize) -> Self {
         let text = values.text(index);
-        Self(Inner::Base64(text, check(text).unwrap_or_default()))
+        Self(Inner::Base64(text, check_chars(text).unwrap_or_default()))
     }
 
     fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
@@ -228,27 +224,47 @@ fn check(text: Text<'_>) -> Result<u16, ErrorKind> {
     let mut plain = [0; MAX_MSG_BASE64_LEN + 4];
     match text.copy_to(&mut plain) {
         Ok(plain) => check_plain(plain.as_bytes()),
-        Err(_) => Err(check_long(text)),
+        Err(_) => check_chars(text).map_err(|kind| *kind),
     }
 }
 
-/// What is wrong with a text that is too long for any message.
-#[cold]
-fn check_long(text: Text<'_>) -> ErrorKind {
-    // Four characters at a time, the last ones padded or not.
-    let mut chars = text.chars();
-    let mut ended = false;
-    while let Some(first) = chars.next() {
-        let rest = [chars.next(), chars.next(), chars.next()];
-        // A character outside of ASCII has no base64 meaning, whatever its number.
-        let group = [Some(first), rest[0], rest[1], rest[2]]
-            .map(|char| char.and_then(|c| u8::try_from(c).ok()).unwrap_or(b'?'));
-        if ended || check_plain(&group).is_err() {
-            return ErrorKind::NotBase64;
+/// The same, character by character: for texts of any length, and where code must be small.
+#[inline(never)]
+fn check_chars(text: Text<'_>) -> Result<u16, &'static ErrorKind> {
+    let (mut count, mut padding, mut last, mut wrong) = (0usize, 0usize, 0, 0);
+    for char in text.chars() {
+        count += 1;
+        if char == '=' {
+            padding += 1;
+            continue;
         }
-        ended = group.contains(&b'=');
+        last = sextet_of(char);
+        // Nothing but padding may follow padding.
+        wrong |= last | if padding > 0 { NO_SEXTET } else { 0 };
     }
-    TOO_LONG
+    let left_over = match padding {
+        0 => 0,
+        1 => last & 0b11,
+        2 => last & 0b1111,
+        _ => NO_SEXTET,
+    };
+    if wrong & NO_SEXTET != 0 || !count.is_multiple_of(4) || left_over != 0 {
+        return Err(&ErrorKind::NotBase64);
+    }
+    let len = (count / 4 * 3).saturating_sub(padding);
+    if len > MAX_MSG_BYTES { Err(&TOO_LONG) } else { u16::try_from(len).map_err(|_| &TOO_LONG) }
+}
+
+/// The six bits a character stands for, without a table; a character outside of ASCII stands for none.
+fn sextet_of(char: char) -> u8 {
+    match char {
+        'A'..='Z' => char as u8 - b'A',
+        'a'..='z' => char as u8 - b'a' + 26,
+        '0'..='9' => char as u8 - b'0' + 52,
+        '+' => 62,
+        '/' => 63,
+        _ => NO_SEXTET,
+    }
 }
 
 fn check_plain(base64: &[u8]) -> Result<u16, ErrorKind> {
@@ -341,7 +357,7 @@ impl Iterator for Decode<'_> {
 
     fn next(&mut self) -> Option<u8> {
         loop {
-            let sextet = Some(sextet(u8::try_from(self.chars.next()?).ok()?)).filter(|bits| bits & NO_SEXTET == 0)?;
+            let sextet = Some(sextet_of(self.chars.next()?)).filter(|bits| bits & NO_SEXTET == 0)?;
             self.bits = self.bits << 6 | u16::from(sextet);
             self.held += 6;
             if self.held >= 8 {

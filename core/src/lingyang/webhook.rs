@@ -52,7 +52,7 @@ const UNKNOWN: &Schema = &Schema::of(&[EVENT]).whole();
 const BODY: &Union = &Union {
     pending: UNKNOWN,
     by: 0,
-    choose: |values| if values.text(0) == DEVICE_MESSAGE { MESSAGE } else { UNKNOWN },
+    choose: |values| if values.text(0).is(DEVICE_MESSAGE) { MESSAGE } else { UNKNOWN },
 };
 
 impl<'a> Whole<'a> for Webhook<'a> {

@@ -98,8 +98,11 @@ impl<'a> Value<'a> for ReceiptState<'a> {
     }
 
     fn of(values: &Values<'_, 'a>, index: usize, _: usize) -> Self {
-        let text = values.text(index);
-        [Self::Delivered, Self::Dropped].into_iter().find(|state| state.text() == text).unwrap_or(Self::Unknown(text))
+        match values.text(index) {
+            text if text.is("delivered") => Self::Delivered,
+            text if text.is("dropped") => Self::Dropped,
+            text => Self::Unknown(text),
+        }
     }
 
     fn read_plain(_: &mut Slice<'a>) -> Option<Self> {

@@ -27,7 +27,7 @@ macro_rules! constant {
 
         impl<'a> Value<'a> for $Name {
             const KIND: Kind =
-                Kind::Checked(|text| if text == $text { None } else { Some(&ErrorKind::NotOneOf($text)) });
+                Kind::Checked(|text| if text.is($text) { None } else { Some(&ErrorKind::NotOneOf($text)) });
 
             fn empty() -> Self {
                 Self

@@ -55,9 +55,9 @@ const BODY: &Schema = &Schema::of(&[Member::required("Events", Kind::Items(EVENT
 const BATCH: Kind = Kind::Object(BODY);
 
 fn schema(command: Text<'_>) -> &'static Schema {
-    if command == OfflinePushCommand::TEXT {
+    if command.is(OfflinePushCommand::TEXT) {
         OFFLINE_PUSH
-    } else if command == AllMemberPushCommand::TEXT {
+    } else if command.is(AllMemberPushCommand::TEXT) {
         ALL_MEMBER_PUSH
     } else {
         UNKNOWN

@@ -57,9 +57,12 @@ impl<'a> Value<'a> for ActionStatus<'a> {
     }
 
     fn of(values: &Values<'_, 'a>, index: usize, _: usize) -> Self {
-        let text = values.text(index);
-        let known = [Self::Ok, Self::Failure, Self::Fail].into_iter().find(|status| status.text() == text);
-        known.unwrap_or(Self::Unknown(text))
+        match values.text(index) {
+            text if text.is("OK") => Self::Ok,
+            text if text.is("FAILURE") => Self::Failure,
+            text if text.is("FAIL") => Self::Fail,
+            text => Self::Unknown(text),
+        }
     }
 
     fn read_plain(_: &mut Slice<'a>) -> Option<Self> {
