@@ -4,35 +4,69 @@ use core::fmt;
 
 use super::{
     memory::Memory,
-    schema::{Kind, Value, Values},
+    schema::{Value, Values},
     slice::Slice,
     table::Table,
     write::{Out, Outs},
 };
 
-/// Takes the next element of a checked array: by the reader that has checked it, so that a device that reads by tables
-/// alone does not carry the fast reader for the sake of its lists.
-type Next<'a, T> = fn(&mut Slice<'a>) -> Option<T>;
+/// Takes the next element of a checked array.
+pub(crate) trait Next<'a, T>: Fn(&mut Slice<'a>) -> Option<T> + Copy {}
+
+impl<'a, T, N: Fn(&mut Slice<'a>) -> Option<T> + Copy> Next<'a, T> for N {}
+
+/// How the reader that has checked an array takes its elements. A pointer, so that a device that reads by tables alone
+/// does not carry the fast reader for the sake of its lists; of no lifetime, so that a list may be taken for one of a
+/// shorter lifetime.
+pub(crate) type NextOf<L> = for<'x> fn(&mut Slice<'x>) -> Option<<L as Element>::At<'x>>;
+
+/// What a list holds, wherever its texts are borrowed from.
+pub(crate) trait Element {
+    type At<'x>;
+}
 
 /// The elements of an array: where they stand in the input, or a slice of the caller's.
 #[derive(Clone, Copy)]
-pub(crate) enum List<'a, T> {
+pub(crate) enum List<'a, T, N> {
     /// A checked JSON array and the number of its elements.
     Json {
         array: &'a str,
         len: u32,
-        next: Next<'a, T>,
+        next: N,
     },
     Slice(&'a [T]),
 }
 
-impl<T> Default for List<'_, T> {
+impl<T, N> Default for List<'_, T, N> {
     fn default() -> Self {
         Self::Slice(&[])
     }
 }
 
-impl<'a, T: Value<'a> + Copy> List<'a, T> {
+impl<'a, T: Value<'a> + Copy, N: Next<'a, T>> List<'a, T, N> {
+    /// Takes the list that is member `index`, whose elements `next` takes by table.
+    pub(crate) fn of(values: &Values<'_, 'a>, index: usize, next: N) -> Self {
+        let array = core::str::from_utf8(values.raw(index)).unwrap_or_default();
+        Self::Json { array, len: values.elements(), next }
+    }
+
+    /// Reads a list whose elements `next` takes fast.
+    pub(crate) fn read_plain(slice: &mut Slice<'a>, next: N) -> Option<Self> {
+        slice.peek()?;
+        let start = slice.rest();
+        let len = slice.elements(|slice| T::read_plain(slice).map(drop))?;
+        Some(Self::Json { array: slice.since(start)?, len, next })
+    }
+
+    /// An array that was read is written as it came, without white space and needless escapes. So a list of objects keeps
+    /// the members unknown here; who must not have them writes the objects one by one.
+    pub(crate) fn out(&self) -> Out<'_> {
+        match self {
+            Self::Json { array, .. } => Out::Json(array.as_bytes()),
+            Self::Slice(_) => Out::Array(self),
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Json { len, .. } => *len as usize,
@@ -40,7 +74,7 @@ impl<'a, T: Value<'a> + Copy> List<'a, T> {
         }
     }
 
-    pub(crate) fn iter(&self) -> Elements<'a, T> {
+    pub(crate) fn iter(&self) -> Elements<'a, T, N> {
         match *self {
             Self::Json { array, next, .. } => Elements::Json { slice: Slice::again(array), next },
             Self::Slice(elements) => Elements::Slice(elements.iter()),
@@ -48,38 +82,7 @@ impl<'a, T: Value<'a> + Copy> List<'a, T> {
     }
 }
 
-impl<'a, T: Value<'a> + Copy> Value<'a> for List<'a, T> {
-    const KIND: Kind = Kind::List(&T::KIND);
-
-    fn empty() -> Self {
-        Self::default()
-    }
-
-    fn of(values: &Values<'_, 'a>, index: usize, _: usize) -> Self {
-        let array = core::str::from_utf8(values.raw(index)).unwrap_or_default();
-        Self::Json { array, len: values.elements(), next: next_by_table }
-    }
-
-    fn read_plain(slice: &mut Slice<'a>) -> Option<Self> {
-        slice.peek()?;
-        let start = slice.rest();
-        let len = slice.elements(|slice| T::read_plain(slice).map(drop))?;
-        Some(Self::Json { array: slice.since(start)?, len, next: next_fast })
-    }
-
-    const LEVELS: usize = 1 + T::LEVELS;
-
-    /// An array that was read is written as it came, without white space and needless escapes. So a list of objects keeps
-    /// the members unknown here; who must not have them writes the objects one by one.
-    fn out(&self) -> Out<'_> {
-        match self {
-            Self::Json { array, .. } => Out::Json(array.as_bytes()),
-            Self::Slice(_) => Out::Array(self),
-        }
-    }
-}
-
-impl<'a, T: Value<'a>> Outs for List<'a, T> {
+impl<'a, T: Value<'a>, N> Outs for List<'a, T, N> {
     fn value(&self, index: usize) -> Out<'_> {
         match self {
             Self::Json { .. } => Out::End,
@@ -88,13 +91,13 @@ impl<'a, T: Value<'a>> Outs for List<'a, T> {
     }
 }
 
-impl<'a, T: Value<'a> + Copy + PartialEq> PartialEq for List<'a, T> {
+impl<'a, T: Value<'a> + Copy + PartialEq, N: Next<'a, T>> PartialEq for List<'a, T, N> {
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other.iter())
     }
 }
 
-impl<'a, T: Value<'a> + Copy + fmt::Debug> fmt::Debug for List<'a, T> {
+impl<'a, T: Value<'a> + Copy + fmt::Debug, N: Next<'a, T>> fmt::Debug for List<'a, T, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }
@@ -102,12 +105,12 @@ impl<'a, T: Value<'a> + Copy + fmt::Debug> fmt::Debug for List<'a, T> {
 
 /// The elements of a [`List`], one at a time.
 #[derive(Clone)]
-pub(crate) enum Elements<'a, T> {
-    Json { slice: Slice<'a>, next: Next<'a, T> },
+pub(crate) enum Elements<'a, T, N> {
+    Json { slice: Slice<'a>, next: N },
     Slice(core::slice::Iter<'a, T>),
 }
 
-impl<'a, T: Value<'a> + Copy> Iterator for Elements<'a, T> {
+impl<'a, T: Copy, N: Next<'a, T>> Iterator for Elements<'a, T, N> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
@@ -118,7 +121,7 @@ impl<'a, T: Value<'a> + Copy> Iterator for Elements<'a, T> {
     }
 }
 
-fn next_fast<'a, T: Value<'a>>(slice: &mut Slice<'a>) -> Option<T> {
+pub(crate) fn next_fast<'a, T: Value<'a>>(slice: &mut Slice<'a>) -> Option<T> {
     // The array was checked when it was read: what fails here is its closing bracket, or the end after it.
     let mut place = *slice;
     let element = T::read_plain(&mut place)?;
@@ -127,7 +130,7 @@ fn next_fast<'a, T: Value<'a>>(slice: &mut Slice<'a>) -> Option<T> {
     Some(element)
 }
 
-fn next_by_table<'a, T: Value<'a>>(slice: &mut Slice<'a>) -> Option<T> {
+pub(crate) fn next_by_table<'a, T: Value<'a>>(slice: &mut Slice<'a>) -> Option<T> {
     let (element, rest) = split_element(slice.rest())?;
     *slice = Slice::new(rest);
     let mut table = Table::new(T::KIND, u32::MAX);
@@ -164,7 +167,13 @@ macro_rules! list {
     ($(#[$meta:meta])* pub struct $Name:ident of $Element:ty) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, Default, PartialEq)]
-        pub struct $Name<'a>(crate::json::list::List<'a, $Element>);
+        pub struct $Name<'a>(
+            crate::json::list::List<'a, $Element, crate::json::list::NextOf<$Name<'static>>>,
+        );
+
+        impl crate::json::list::Element for $Name<'static> {
+            type At<'a> = $Element;
+        }
 
         impl Eq for $Name<'_> {}
 
@@ -195,24 +204,26 @@ macro_rules! list {
 
         impl<'a> crate::json::schema::Value<'a> for $Name<'a> {
             const KIND: crate::json::schema::Kind =
-                <crate::json::list::List<'a, $Element> as crate::json::schema::Value<'_>>::KIND;
+                crate::json::schema::Kind::List(&<$Element as crate::json::schema::Value<'_>>::KIND);
 
             fn empty() -> Self {
                 Self::default()
             }
 
-            fn of(values: &crate::json::schema::Values<'_, 'a>, index: usize, members: usize) -> Self {
-                Self(crate::json::schema::Value::of(values, index, members))
+            fn of(values: &crate::json::schema::Values<'_, 'a>, index: usize, _: usize) -> Self {
+                let next: crate::json::list::NextOf<$Name<'static>> = |slice| crate::json::list::next_by_table(slice);
+                Self(crate::json::list::List::of(values, index, next))
             }
 
             fn read_plain(slice: &mut crate::json::slice::Slice<'a>) -> Option<Self> {
-                crate::json::schema::Value::read_plain(slice).map(Self)
+                let next: crate::json::list::NextOf<$Name<'static>> = |slice| crate::json::list::next_fast(slice);
+                crate::json::list::List::read_plain(slice, next).map(Self)
             }
 
             const LEVELS: usize = 1 + <$Element as crate::json::schema::Value<'_>>::LEVELS;
 
             fn out(&self) -> crate::json::write::Out<'_> {
-                crate::json::schema::Value::out(&self.0)
+                self.0.out()
             }
         }
 

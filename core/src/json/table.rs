@@ -320,8 +320,9 @@ impl Table {
             && self.scan.may_end()
         {
             // A number shows its end by what follows it, be that the end of everything.
-            self.integer()?;
+            let slot = self.integer()?;
             if self.open == 0 {
+                self.put(0, slot);
                 return Ok(());
             }
         } else if self.scanning.is_none() {
@@ -493,7 +494,7 @@ impl Table {
             Kind::List(kind) => Shape::List(kind),
             Kind::Body(&(items, _)) if class == ARRAY => Shape::Items(items),
             Kind::Union(union) | Kind::Body(&(_, union)) => {
-                                self.hold.offset = self.offset;
+                self.hold.offset = self.offset;
                 self.hold.shift = self.offset.wrapping_sub(from);
                 self.hold.frame = self.open + 1;
                 self.hold.by = union.by;

@@ -31,12 +31,10 @@ pub use server_push::{BatchPush, Cids, ProxyMessage, ProxyMessages, ServerPush};
 pub use token::Token;
 pub use webhook::{DEVICE_MESSAGE, DeviceMessage, USER_AGENT, Webhook};
 
-use crate::{
-    json::{
-        schema::{Kind, Range, Value, Values},
-        slice::Slice,
-        write::Out,
-    },
+use crate::json::{
+    schema::{Kind, Range, Value, Values},
+    slice::Slice,
+    write::Out,
 };
 
 /// Receivers of one request: "undocumented: at most 100 by default, a setting on the host" (the Lingyang page; ours).

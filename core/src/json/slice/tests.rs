@@ -104,9 +104,7 @@ fn events(document: &[u8]) {
         let mut buf = std::vec![0; document.len()];
         let mut chunked = Vec::new();
         let mut reader = tencent::BatchReader::new(&mut buf);
-        let fed = document
-            .chunks(size)
-            .try_for_each(|chunk| reader.feed(chunk, |event| chunked.push(written(event))));
+        let fed = document.chunks(size).try_for_each(|chunk| reader.feed(chunk, |event| chunked.push(written(event))));
         let count = reader.finish();
         assert!(fed.is_ok() || fed.err() == count.err());
         assert_eq!(count, expected, "in chunks of {size}: {shown}");
@@ -136,8 +134,7 @@ fn items(document: &[u8]) {
         let mut buf = std::vec![0; document.len()];
         let mut chunked = Vec::new();
         let mut reader = uplink::BatchReader::new(&mut buf);
-        let fed =
-            document.chunks(size).try_for_each(|chunk| reader.feed(chunk, |item| chunked.push(written(item))));
+        let fed = document.chunks(size).try_for_each(|chunk| reader.feed(chunk, |item| chunked.push(written(item))));
         let summary = reader.finish();
         assert!(fed.is_ok() || fed.err() == summary.err());
         assert_eq!(summary, expected, "in chunks of {size}: {shown}");
@@ -195,16 +192,10 @@ const DOCUMENTS: &[(Both, &str)] = &[
     (|o| object::<ProxyMessage<'_>>(o), r#"{"from":1003200,"to":5003062,"msg":"AAAA"}"#),
     (|o| object::<DeviceMessage<'_>>(o), r#"{"msg":"aGk=","from":1,"to":[],"created":1452666295}"#),
     (|o| object::<Reply<'_>>(o), r#"{"request_id":"r","error":{"code":400,"field":"f","message":"m"}}"#),
-    (
-        |o| body::<Reply<'_>>(o, &mut [0; 99]),
-        r#"{"request_id":"r","error":{"code":400,"field":"f","message":"m"}}"#,
-    ),
+    (|o| body::<Reply<'_>>(o, &mut [0; 99]), r#"{"request_id":"r","error":{"code":400,"field":"f","message":"m"}}"#),
     (|o| body::<uplink::Reply<'_>>(o, &mut [0; 99]), r#"{"code":"-0","message":"\u006f","code":"00012"}"#),
     (|o| body::<uplink::Reply<'_>>(o, &mut [0; 99]), r#"{"message":null,"code":"0120"}"#),
-    (
-        |o| body::<tencent::Reply<'_>>(o, &mut [0; 99]),
-        r#"{"ActionStatus":"FAIL","ErrorInfo":"no","ErrorCode":-10}"#,
-    ),
+    (|o| body::<tencent::Reply<'_>>(o, &mut [0; 99]), r#"{"ActionStatus":"FAIL","ErrorInfo":"no","ErrorCode":-10}"#),
     (
         |o| body::<Webhook<'_>>(o, &mut [0; 199]),
         r#" {"data":{"msg":"aGk=","from":1,"to":[ 1,2 ],"created":1452666295},"event":"device-message"} "#,
