@@ -11,9 +11,28 @@ use super::{
 };
 
 /// Takes the next element of a checked array.
-pub(crate) trait Next<'a, T>: Fn(&mut Slice<'a>) -> Option<T> + Copy {}
+pub(crate) trait Next<'a, T>: Copy {
+    fn next(self, slice: &mut Slice<'a>) -> Option<T>;
+}
 
-impl<'a, T, N: Fn(&mut Slice<'a>) -> Option<T> + Copy> Next<'a, T> for N {}
+impl<'a, T, N: Fn(&mut Slice<'a>) -> Option<T> + Copy> Next<'a, T> for N {
+    #[inline]
+    fn next(self, slice: &mut Slice<'a>) -> Option<T> {
+        self(slice)
+    }
+}
+
+/// Takes elements fast, whoever has checked the array: for those that are read in so few instructions that a pointer
+/// to the function would cost more.
+#[derive(Clone, Copy)]
+pub(crate) struct Fast;
+
+impl<'a, T: Value<'a>> Next<'a, T> for Fast {
+    #[inline]
+    fn next(self, slice: &mut Slice<'a>) -> Option<T> {
+        next_fast(slice)
+    }
+}
 
 /// How the reader that has checked an array takes its elements. A pointer, so that a device that reads by tables alone
 /// does not carry the fast reader for the sake of its lists; of no lifetime, so that a list may be taken for one of a
@@ -115,7 +134,7 @@ impl<'a, T: Copy, N: Next<'a, T>> Iterator for Elements<'a, T, N> {
 
     fn next(&mut self) -> Option<T> {
         match self {
-            Self::Json { slice, next } => next(slice),
+            Self::Json { slice, next } => next.next(slice),
             Self::Slice(elements) => elements.next().copied(),
         }
     }
@@ -123,10 +142,8 @@ impl<'a, T: Copy, N: Next<'a, T>> Iterator for Elements<'a, T, N> {
 
 pub(crate) fn next_fast<'a, T: Value<'a>>(slice: &mut Slice<'a>) -> Option<T> {
     // The array was checked when it was read: what fails here is its closing bracket, or the end after it.
-    let mut place = *slice;
-    let element = T::read_plain(&mut place)?;
-    place.after_element()?;
-    *slice = place;
+    let element = T::read_plain(slice)?;
+    slice.after_element()?;
     Some(element)
 }
 
@@ -165,15 +182,32 @@ fn split_element(rest: &str) -> Option<(&str, &str)> {
 /// Declares the public type of a list: a name, its element, and nothing of how it is kept.
 macro_rules! list {
     ($(#[$meta:meta])* pub struct $Name:ident of $Element:ty) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq)]
-        pub struct $Name<'a>(
-            crate::json::list::List<'a, $Element, crate::json::list::NextOf<$Name<'static>>>,
-        );
+        crate::json::list::list! {
+            @by crate::json::list::NextOf<$Name<'static>>,
+            |slice| crate::json::list::next_by_table(slice),
+            |slice| crate::json::list::next_fast(slice),
+            $(#[$meta])* pub struct $Name of $Element
+        }
 
         impl crate::json::list::Element for $Name<'static> {
             type At<'a> = $Element;
         }
+    };
+    ($(#[$meta:meta])* pub struct $Name:ident of small $Element:ty) => {
+        crate::json::list::list! {
+            @by crate::json::list::Fast,
+            crate::json::list::Fast,
+            crate::json::list::Fast,
+            $(#[$meta])* pub struct $Name of $Element
+        }
+    };
+    (
+        @by $Next:ty, $by_table:expr, $fast:expr,
+        $(#[$meta:meta])* pub struct $Name:ident of $Element:ty
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq)]
+        pub struct $Name<'a>(crate::json::list::List<'a, $Element, $Next>);
 
         impl Eq for $Name<'_> {}
 
@@ -211,12 +245,12 @@ macro_rules! list {
             }
 
             fn of(values: &crate::json::schema::Values<'_, 'a>, index: usize, _: usize) -> Self {
-                let next: crate::json::list::NextOf<$Name<'static>> = |slice| crate::json::list::next_by_table(slice);
+                let next: $Next = $by_table;
                 Self(crate::json::list::List::of(values, index, next))
             }
 
             fn read_plain(slice: &mut crate::json::slice::Slice<'a>) -> Option<Self> {
-                let next: crate::json::list::NextOf<$Name<'static>> = |slice| crate::json::list::next_fast(slice);
+                let next: $Next = $fast;
                 crate::json::list::List::read_plain(slice, next).map(Self)
             }
 

@@ -79,8 +79,8 @@ impl Kept {
     }
 
     pub(super) fn of(slot: u64) -> Self {
-        let start = (slot >> 32) as usize;
-        let len = (slot & u64::from(u32::MAX)) as usize >> 1;
+        let place = |bits: u64| usize::try_from(bits & u64::from(u32::MAX)).unwrap_or(usize::MAX);
+        let (start, len) = (place(slot >> 32), place(slot) >> 1);
         Self { start, end: start.saturating_add(len), escaped: slot & 1 == 1 }
     }
 

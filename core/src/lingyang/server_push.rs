@@ -17,7 +17,7 @@ use super::{Cid, Flag, Msg};
 
 list! {
     /// Device ids.
-    pub struct Cids of Cid
+    pub struct Cids of small Cid
 }
 
 list! {

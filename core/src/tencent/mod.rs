@@ -153,7 +153,11 @@ fn read_other_event<'a>(slice: &mut Slice<'a>, visit: &mut dyn FnMut(Event<'_, '
 
 pub(crate) fn read_table<'a>(body: &'a [u8], visit: &mut dyn FnMut(Event<'_, 'a>)) -> Result<u32, Error> {
     let visit = &mut |schema: &'static Schema, values: &Values<'_, '_>| visit_event(schema, &values.over(body), visit);
-    read_by_table(body, BATCH, u32::MAX, visit, |_, values| values.elements())
+    read_by_table(body, BATCH, u32::MAX, visit, |_, values| events(values))
+}
+
+fn events(values: &Values<'_, '_>) -> u32 {
+    values.elements()
 }
 
 // Each in a function of its own, so that the stack has room for one of them and not for both.
@@ -213,7 +217,7 @@ impl<'b> BatchReader<'b> {
     ///
     /// That of the last [`feed`](Self::feed), or that the batch is not complete.
     pub fn finish(&mut self) -> Result<u32, Error> {
-        self.0.finish(BATCH, |values| values.elements())
+        self.0.finish(BATCH, events)
     }
 }
 
