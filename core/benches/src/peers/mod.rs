@@ -29,13 +29,14 @@ pub(crate) const BASELINE: Peer = Peer { name: "serde_json", operation: serde_js
 pub(crate) const OURS: Peer = Peer { name: "pushgate-core", operation: pushgate::operation };
 
 /// All, the baseline first and ours last, as the table has them.
-pub(crate) const PEERS: [Peer; 7] = [
+pub(crate) const PEERS: [Peer; 8] = [
     BASELINE,
     Peer { name: "simd-json", operation: simd_json::operation },
     Peer { name: "sonic-rs", operation: sonic_rs::operation },
     Peer { name: "json-bourne", operation: json_bourne::operation },
     Peer { name: "serde-json-core", operation: serde_json_core::operation },
     Peer { name: "picojson", operation: picojson::operation },
+    Peer { name: "ours in chunks", operation: pushgate::operation_in_chunks },
     OURS,
 ];
 

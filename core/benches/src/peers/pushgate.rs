@@ -2,6 +2,7 @@
 
 use pushgate_core::{
     Text,
+    json::{ChunkReader, Payload},
     lingyang::{Callback, ClientPush, Flag, MAX_MSG_BYTES, MAX_RECEIVERS, Msg, ServerPush},
     tencent::{self, OfflinePush, OfflinePushCommand},
     uplink::{self, MsgType},
@@ -45,24 +46,67 @@ pub(super) fn operation(input: &Input) -> Result<Operation<'_>, &'static str> {
     })
 }
 
+/// The reader that a device uses, fed with what a packet brings at a time.
+pub(super) fn operation_in_chunks(input: &Input) -> Result<Operation<'_>, &'static str> {
+    let mut buf = vec![0; ROOM];
+    Ok(match input {
+        Input::Events(body) => Box::new(move |results| {
+            let mut reader = tencent::BatchReader::new(&mut buf);
+            for chunk in body.chunks(PACKET) {
+                reader.feed(chunk, |event| take_event(event, results)).expect(REFUSED);
+            }
+            reader.finish().expect(REFUSED);
+        }),
+        Input::Uplinks(body) | Input::EscapedUplinks(body) => Box::new(move |results| {
+            let mut reader = uplink::BatchReader::new(&mut buf);
+            for chunk in body.chunks(PACKET) {
+                reader.feed(chunk, |item| take_item(item, results)).expect(REFUSED);
+            }
+            reader.finish().expect(REFUSED);
+        }),
+        Input::ClientPush(body) => Box::new(move |results| take_client_push(&in_chunks(body, &mut buf), results)),
+        Input::ServerPush(body) | Input::ProxiedPush(body) => {
+            Box::new(move |results| take_server_push(&in_chunks(body, &mut buf), results))
+        }
+        Input::WriteEvents(_) | Input::WriteUplinks(_) => return Err("is a reader"),
+    })
+}
+
+/// Bytes of a chunk: what a TCP segment carries over Ethernet.
+const PACKET: usize = 1460;
+
+fn in_chunks<'b, P: Payload<'b>>(body: &[u8], buf: &'b mut [u8]) -> P {
+    let mut reader = ChunkReader::with_max_receivers(buf, MAX_RECEIVERS);
+    for chunk in body.chunks(PACKET) {
+        reader.feed(chunk).expect(REFUSED);
+    }
+    reader.finish().expect(REFUSED)
+}
+
 fn read_events(body: &[u8], results: &mut Results) {
-    let visit = |event: tencent::Event<'_, '_>| match event {
+    tencent::read(body, |event| take_event(event, results)).expect(REFUSED);
+}
+
+fn take_event(event: tencent::Event<'_, '_>, results: &mut Results) {
+    match event {
         tencent::Event::OfflinePush(push) => results.take(push),
         other => panic!("{REFUSED}: {other:?}"),
-    };
-    tencent::read(body, visit).expect(REFUSED);
+    }
 }
 
 fn read_uplinks(body: &[u8], results: &mut Results) {
-    let visit = |item: uplink::Item<'_, '_>| match item {
+    let summary = uplink::read(body, |item| take_item(item, results)).expect(REFUSED);
+    assert_eq!(summary.msg_type, MsgType::Messages);
+}
+
+fn take_item(item: uplink::Item<'_, '_>, results: &mut Results) {
+    match item {
         uplink::Item::Message(message) => {
             results.take(message);
             take_unescaped(message.reply_content, results);
         }
         other => panic!("{REFUSED}: {other:?}"),
-    };
-    let summary = uplink::read(body, visit).expect(REFUSED);
-    assert_eq!(summary.msg_type, MsgType::Messages);
+    }
 }
 
 /// The other libraries have unescaped their texts by now.
@@ -74,7 +118,10 @@ fn take_unescaped(text: Text<'_>, results: &mut Results) {
 }
 
 fn read_client_push(body: &[u8], results: &mut Results) {
-    let push = ClientPush::read(body, MAX_RECEIVERS).expect(REFUSED);
+    take_client_push(&ClientPush::read(body, MAX_RECEIVERS).expect(REFUSED), results);
+}
+
+fn take_client_push(push: &ClientPush<'_>, results: &mut Results) {
     take_message(push.msg, push.flag, results);
     results.take(&u32::from(push.callback == Callback::Yes));
     for token in push.access_tokens.iter() {
@@ -83,7 +130,11 @@ fn read_client_push(body: &[u8], results: &mut Results) {
 }
 
 fn read_server_push(body: &[u8], results: &mut Results) {
-    match ServerPush::read(body, MAX_RECEIVERS).expect(REFUSED) {
+    take_server_push(&ServerPush::read(body, MAX_RECEIVERS).expect(REFUSED), results);
+}
+
+fn take_server_push(push: &ServerPush<'_>, results: &mut Results) {
+    match push {
         ServerPush::Batch(push) => {
             take_message(push.msg, push.flag, results);
             for cid in push.clients.iter() {
