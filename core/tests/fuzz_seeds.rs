@@ -1,10 +1,89 @@
-//! The bodies of the fuzz targets, run on stable over good bodies, what is left when they are cut, and each with bytes
-//! that JSON cares for in the place of others.
+//! The bodies of the fuzz targets, run on stable over every seed, and over good bodies, what is left when they are cut,
+//! and each with bytes that JSON cares for in the place of others.
 
 mod samples;
 
+use std::{collections::BTreeSet, fs, path::Path};
+
 use pushgate_core::fuzz;
 use samples::{Kind, SAMPLES};
+
+/// Each target's name, that of its seeds' folder, and its body.
+const TARGETS: [(&str, fn(&[u8])); 11] = [
+    ("chunks", fuzz::chunks),
+    ("json", fuzz::json),
+    ("lingyang", fuzz::lingyang),
+    ("link", fuzz::link),
+    ("query", fuzz::query),
+    ("small", fuzz::small),
+    ("strict", strict),
+    ("tencent", fuzz::tencent),
+    ("token", fuzz::token),
+    ("uplink", fuzz::uplink),
+    ("writers", fuzz::writers),
+];
+
+fn strict(data: &[u8]) {
+    fuzz::strict(data, |json| serde_json::from_slice::<serde_json::Value>(json).map_err(|error| error.to_string()));
+}
+
+#[test]
+fn every_body_holds_for_every_seed_of_every_target() {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds"));
+    let named =
+        |path: &Path| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>();
+    assert_eq!(named(folder), TARGETS.iter().map(|(name, _)| (*name).into()).collect(), "a folder for each target");
+    for name in named(folder) {
+        for seed in named(&folder.join(&name)) {
+            let bytes = fs::read(folder.join(&name).join(&seed)).unwrap();
+            for (target, body) in TARGETS {
+                println!("{target} with {name:?}/{seed:?}");
+                body(&bytes);
+            }
+        }
+    }
+}
+
+/// A sample as an input of `chunks` and `small`, whose first two bytes say how it is read.
+fn headed(header: [u8; 2], sample: &[u8]) -> Vec<u8> {
+    [&header, sample].concat()
+}
+
+fn digit(kind: Kind) -> Option<u8> {
+    let kinds = [
+        Kind::Uplink,
+        Kind::Tencent,
+        Kind::ClientPush,
+        Kind::ServerPush,
+        Kind::Webhook,
+        Kind::UplinkReply,
+        Kind::TencentReply,
+        Kind::PushReply,
+        Kind::Frame,
+    ];
+    kinds.iter().position(|other| *other == kind).map(|place| b'0' + place as u8)
+}
+
+#[test]
+fn chunks_and_small_buffers_hold_for_every_sample_cut_and_changed() {
+    for &(kind, sample) in SAMPLES {
+        let Some(digit) = digit(kind) else { continue };
+        for how in b'a'..=b'r' {
+            fuzz::chunks(&headed([digit, how], sample.as_bytes()));
+        }
+        for capacity in (0..=255).step_by(15) {
+            fuzz::small(&headed([digit, capacity], sample.as_bytes()));
+        }
+        for at in 0..sample.len() {
+            fuzz::chunks(&headed([digit, b'r'], &sample.as_bytes()[..at]));
+            for byte in *b"\"\\}]0\xff" {
+                let mut changed = headed([digit, b'c'], sample.as_bytes());
+                changed[at + 2] = byte;
+                fuzz::chunks(&changed);
+            }
+        }
+    }
+}
 
 fn body_of(kind: Kind) -> fn(&[u8]) {
     match kind {
@@ -44,7 +123,7 @@ fn every_body_holds_for_bytes_that_json_cares_for() {
 
 #[test]
 fn every_body_holds_for_every_sample() {
-    for body in [fuzz::json, fuzz::uplink, fuzz::lingyang, fuzz::tencent, fuzz::link, fuzz::token, fuzz::query] {
+    for (_, body) in TARGETS {
         for (_, sample) in SAMPLES {
             body(sample.as_bytes());
         }
