@@ -177,14 +177,22 @@ job_miri() {
 }
 
 job_fuzz() {
-  local target targets
+  local target targets rows=() failed=()
   targets=$(cargo "+$NIGHTLY" fuzz list)
   # Core has no unsafe code. What is looked for is a panic or a failed assertion, and without AddressSanitizer several
   # times as many inputs are tried in the same time.
   cargo "+$NIGHTLY" fuzz build --sanitizer none
+  # One target's finding does not keep the others from being tried.
   for target in $targets; do
-    fuzz_target "$target"
+    fuzz_target "$target" || failed+=("$target")
+    rows+=("$(fuzz_row "$target")")
   done
+  {
+    printf '| target | runs | runs/s | corpus | coverage | findings | seconds |\n'
+    printf '| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n'
+    printf '%s\n' "${rows[@]}"
+  } | tee "$OUT/fuzz.md"
+  ((${#failed[@]} == 0)) || die "inputs that fail, in fuzz/artifacts/: ${failed[*]}"
 }
 
 job_bench() {
@@ -202,7 +210,23 @@ fuzz_target() {
   printf -- '--- fuzz %s for %s s\n' "$target" "$seconds"
   mkdir -p "fuzz/corpus/$target"
   cargo "+$NIGHTLY" fuzz run --sanitizer none "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
-    "-max_total_time=$seconds" "-dict=$dict" -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 2>&1 | grep -vE '^#[0-9]+\s+(NEW|REDUCE|RELOAD)|NEW_FUNC|NEW_PC'
+    "-max_total_time=$seconds" "-dict=$dict" -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 2>&1 |
+    tee "$OUT/fuzz-$target.log" | grep -vE '^#[0-9]+\s+(NEW|REDUCE|RELOAD|pulse)|NEW_FUNC|NEW_PC|# Uses: '
+}
+
+# Prints what libFuzzer's log says of a target's run, as a row of the table: the last count of everything stands.
+fuzz_row() {
+  awk -v target="$1" '
+    { for (i = 1; i < NF; i++) { if ($i == "cov:") cov = $(i + 1); if ($i == "corp:") corpus = $(i + 1) } }
+    /^stat::number_of_executed_units:/ { runs = $2 }
+    /^stat::average_exec_per_sec:/ { speed = $2 }
+    /Test unit written to/ { findings++ }
+    /^Done [0-9]+ runs in/ { seconds = $5 }
+    END {
+      sub("/.*", "", corpus)
+      if (seconds == "" && speed > 0) seconds = int(runs / speed)
+      printf "| %s | %d | %d | %d | %d | %d | %s |\n", target, runs, speed, corpus, cov, findings, seconds
+    }' "$OUT/fuzz-$1.log"
 }
 
 # Prints the command of README.md that begins with $1, so that what the README promises is what runs here.

@@ -155,6 +155,23 @@ fn written(write: impl for<'b> FnMut(&'b mut [u8]) -> Result<&'b [u8], pushgate_
     String::from_utf8(json::to_vec(write).unwrap()).unwrap()
 }
 
+/// Cuts `document` into chunks of these lengths, over and over; one of 0 is an empty chunk and then one byte.
+fn pieces<'d>(mut document: &'d [u8], sizes: &[usize]) -> Vec<&'d [u8]> {
+    let mut pieces = Vec::new();
+    for &size in sizes.iter().cycle() {
+        if document.is_empty() {
+            break;
+        }
+        if size == 0 {
+            pieces.push(&document[..0]);
+        }
+        let (piece, rest) = document.split_at(size.clamp(1, document.len()));
+        pieces.push(piece);
+        document = rest;
+    }
+    pieces
+}
+
 proptest! {
     // The shrunk case is printed; a file of them beside the tests would be one more thing to keep.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -219,6 +236,38 @@ proptest! {
             _ => None,
         };
         prop_assert_eq!(read, serde_json::from_str::<Cid>(&number).ok());
+    }
+
+    #[test]
+    fn batches_are_read_in_chunks_as_they_are_at_once(
+        all in vec(words(text()), 1..4), escapes in escapes(), seed: u64, sizes in vec(0usize..40, 1..8),
+    ) {
+        let mut speller = Speller::new(seed, escapes, Extras::Unknown);
+        let messages: Vec<_> = all.iter().map(Words::message).collect();
+        let reports: Vec<_> = all.iter().map(Words::report).collect();
+        for (msg_type, items) in [(0, json!(messages)), (2, json!(reports)), (7, json!(messages))] {
+            let spelled = speller.spell(&json!({ "MsgType": msg_type, "Data": items }));
+            let (mut whole, mut chunked) = (Vec::new(), Vec::new());
+            let summary = uplink::read(spelled.as_bytes(), |item| whole.push(written(|buf| item.write(buf))));
+            let mut buf = vec![0; spelled.len()];
+            let mut reader = uplink::BatchReader::new(&mut buf);
+            for chunk in pieces(spelled.as_bytes(), &sizes) {
+                reader.feed(chunk, |item| chunked.push(written(|buf| item.write(buf)))).unwrap();
+            }
+            prop_assert_eq!(reader.finish(), summary);
+            prop_assert_eq!(chunked, whole);
+        }
+        let events: Vec<_> = all.iter().map(Words::offline_push).collect();
+        let spelled = speller.spell(&json!({ "Events": events }));
+        let (mut whole, mut chunked) = (Vec::new(), Vec::new());
+        let count = tencent::read(spelled.as_bytes(), |event| whole.push(written(|buf| event.write(buf))));
+        let mut buf = vec![0; spelled.len()];
+        let mut reader = tencent::BatchReader::new(&mut buf);
+        for chunk in pieces(spelled.as_bytes(), &sizes) {
+            reader.feed(chunk, |event| chunked.push(written(|buf| event.write(buf)))).unwrap();
+        }
+        prop_assert_eq!(reader.finish(), count);
+        prop_assert_eq!(chunked, whole);
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! "No input panics": every sample cut at every length, with every byte changed, in every buffer that is too small, and
-//! brackets without end.
+//! "No input panics": every sample cut at every length, with every byte changed, in every buffer that is too small, in
+//! chunks as well as whole, and brackets without end.
 
 mod samples;
 
 use pushgate_core::{
-    Error, ErrorKind, Text, json,
+    Error, ErrorKind, Text,
+    json::{self, ChunkReader, Payload},
     lingyang::{ClientPush, MAX_RECEIVERS, Msg, Reply, ServerPush, Token, Webhook, sign},
     link::{Frame, LineBuffer},
     tencent::{
@@ -89,6 +90,63 @@ fn exercise(kind: Kind, body: &[u8], sizes: Sizes) -> Result<(), Error> {
             }
             run(&mut |buf| write_url(buf, "http://h/", text, text, Some((body, 7))).map(str::as_bytes))
         }
+    }
+}
+
+/// Reads `body` as what it is meant to be, whole; nothing for what is never read in chunks.
+fn whole(kind: Kind, body: &[u8]) -> Option<Result<(), Error>> {
+    Some(match kind {
+        Kind::Uplink => uplink::read(body, |_| {}).map(drop),
+        Kind::UplinkReply => uplink::Reply::read(body).map(drop),
+        Kind::ClientPush => ClientPush::read(body, MAX_RECEIVERS).map(drop),
+        Kind::ServerPush => ServerPush::read(body, MAX_RECEIVERS).map(drop),
+        Kind::PushReply => Reply::read(body).map(drop),
+        Kind::Webhook => Webhook::read(body).map(drop),
+        Kind::Tencent => tencent::read(body, |_| {}).map(drop),
+        Kind::TencentReply => tencent::Reply::read(body).map(drop),
+        Kind::Frame => Frame::read(body).map(drop),
+        Kind::Json | Kind::Token | Kind::Query => return None,
+    })
+}
+
+/// Reads `body` in chunks of `size` bytes, in a buffer of its length.
+fn in_chunks(kind: Kind, body: &[u8], size: usize) -> Option<Result<(), Error>> {
+    fn object<'b, P: Payload<'b>>(body: &[u8], size: usize, buf: &'b mut [u8]) -> Result<(), Error> {
+        let mut reader = ChunkReader::<P>::new(buf);
+        body.chunks(size).try_for_each(|chunk| reader.feed(chunk))?;
+        reader.finish().map(drop)
+    }
+    let buf = &mut vec![0; body.len()];
+    Some(match kind {
+        Kind::Uplink => {
+            let mut reader = uplink::BatchReader::new(buf);
+            let fed = body.chunks(size).try_for_each(|chunk| reader.feed(chunk, |item| _ = item.identity()));
+            fed.and(reader.finish().map(drop))
+        }
+        Kind::Tencent => {
+            let mut reader = tencent::BatchReader::new(buf);
+            let fed = body.chunks(size).try_for_each(|chunk| reader.feed(chunk, |event| _ = event.identity()));
+            fed.and(reader.finish().map(drop))
+        }
+        Kind::UplinkReply => object::<uplink::Reply<'_>>(body, size, buf),
+        Kind::ClientPush => object::<ClientPush<'_>>(body, size, buf),
+        Kind::ServerPush => object::<ServerPush<'_>>(body, size, buf),
+        Kind::PushReply => object::<Reply<'_>>(body, size, buf),
+        Kind::Webhook => object::<Webhook<'_>>(body, size, buf),
+        Kind::TencentReply => object::<tencent::Reply<'_>>(body, size, buf),
+        Kind::Frame => object::<Frame<'_>>(body, size, buf),
+        Kind::Json | Kind::Token | Kind::Query => return None,
+    })
+}
+
+/// Byte by byte, and in chunks that end in the middle of words, escapes and characters.
+const SIZES: [usize; 2] = [1, 3];
+
+fn read_alike(kind: Kind, body: &[u8]) {
+    let expected = whole(kind, body);
+    for size in SIZES {
+        let shown = String::from_utf8_lossy(body);
+        assert_eq!(in_chunks(kind, body, size), expected, "in chunks of {size}: {shown}");
     }
 }
 
@@ -189,6 +247,29 @@ fn no_removed_or_repeated_byte_panics() {
             let _ = exercise(kind, &body, Sizes::Few);
             body.splice(at..at, [byte, byte]);
             let _ = exercise(kind, &body, Sizes::Few);
+        }
+    }
+}
+
+#[test]
+fn every_truncation_fails_alike_in_chunks() {
+    for &(kind, sample) in SAMPLES {
+        for len in 0..=sample.len() {
+            read_alike(kind, &sample.as_bytes()[..len]);
+        }
+    }
+}
+
+#[test]
+fn every_changed_byte_is_judged_alike_in_chunks() {
+    for &(kind, sample) in SAMPLES {
+        let mut body = sample.as_bytes().to_vec();
+        for at in 0..body.len() {
+            for mask in [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xff] {
+                body[at] ^= mask;
+                read_alike(kind, &body);
+                body[at] ^= mask;
+            }
         }
     }
 }

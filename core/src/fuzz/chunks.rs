@@ -77,9 +77,10 @@ pub fn small(data: &[u8]) {
     let expected = payload.read(document);
     let ways = [vec![document], document.chunks(1).collect(), by_own_bytes(document)];
     let mut full_at = 0;
-    let mut buf = vec![0; document.len() + usize::from(*capacity)];
-    // One byte more at a time while that takes no more than some hundred turns.
-    for capacity in (usize::from(*capacity)..).step_by(1 + document.len() / 128) {
+    // One byte more at a time, or as many as leave it at some fifty turns.
+    let (first, step) = (usize::from(*capacity), 1 + document.len() / 48);
+    let mut buf = vec![0; first + document.len() + step];
+    for capacity in (first..).step_by(step) {
         let small = buf.get_mut(..capacity).unwrap_or_default();
         let enough = capacity >= document.len();
         let mut outcomes = ways.iter().map(|pieces| payload.read_pieces(pieces, small));
@@ -100,7 +101,7 @@ pub fn small(data: &[u8]) {
         assert!((full_at..document.len()).contains(&error.offset()), "{error:?} after {full_at}");
         full_at = error.offset();
     }
-    copies(document, usize::from(*capacity));
+    copies(document, first);
 }
 
 /// Copies the texts of whatever `document` is, and writes its items, in `capacity` bytes.
