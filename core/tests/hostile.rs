@@ -274,6 +274,34 @@ fn every_changed_byte_is_judged_alike_in_chunks() {
     }
 }
 
+/// "The buffer holds the texts of one item at a time."
+#[test]
+fn a_hundred_items_need_no_more_room_than_one() {
+    let fits = |kind: Kind, body: &str, capacity: usize| {
+        let buf = &mut vec![0; capacity];
+        match kind {
+            Kind::Uplink => uplink::BatchReader::new(buf).feed(body.as_bytes(), |_| {}),
+            _ => tencent::BatchReader::new(buf).feed(body.as_bytes(), |_| {}),
+        }
+        .is_ok()
+    };
+    for (kind, before, item) in [
+        (Kind::Uplink, "[", r#"{"Phone":"185****9057","x":["y"],"ReplyContent":"\u6536\u5230","ReplyTime":1}"#),
+        (Kind::Uplink, r#"{"MsgType":7,"Data":["#, r#"{"Phone":"185"}"#),
+        (Kind::Tencent, r#"{"Events":["#, r#"{"x":[],"CallbackCommand":"State.StateChange"}"#),
+        (
+            Kind::Tencent,
+            r#"{"Events":["#,
+            r#"{"EventType":1,"EventTime":1557481127,"To_Account":"user2","CallbackCommand":"Push.OfflinePush","PushStage":1,"ErrCode":0,"ErrInfo":"OK"}"#,
+        ),
+    ] {
+        let one = format!("{before}{item}");
+        let least = (0..one.len()).find(|&capacity| fits(kind, &one, capacity)).expect("less than all of it");
+        let hundred = format!("{before}{}", vec![item; 100].join(","));
+        assert!(fits(kind, &hundred, least), "{least} bytes hold one {item}");
+    }
+}
+
 #[test]
 fn brackets_without_end_are_too_deep_without_recursion() {
     const LEN: usize = 200 * 1024;

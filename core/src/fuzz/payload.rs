@@ -33,10 +33,13 @@ pub(super) enum Payload {
 /// What a document was read as: its items, or the one object it is, as written, and a batch's summary.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Seen {
-    items: Vec<(Result<Vec<u8>, Error>, Option<Identity>)>,
+    items: Vec<Item>,
     msg_type: Option<usms::MsgType>,
     count: u32,
 }
+
+/// An item as written, and of a batch's what makes two copies the same.
+type Item = (Result<Vec<u8>, Error>, Option<Identity>);
 
 pub(super) type Outcome = Result<Seen, Error>;
 
