@@ -70,12 +70,13 @@ fn by_own_bytes(mut document: &[u8]) -> Vec<&[u8]> {
 /// # Panics
 ///
 /// When a small buffer changes more than that it is full, says less than it takes, or says it elsewhere when the
-/// document is cut otherwise; when a text or an item is copied in part.
+/// document is cut otherwise or another came before it; when a text or an item is copied in part.
 pub fn small(data: &[u8]) {
     let [payload, capacity, document @ ..] = data else { return };
     let payload = Payload::of(*payload);
     let expected = payload.read(document);
     let ways = [vec![document], document.chunks(1).collect(), by_own_bytes(document)];
+    let (half, _) = document.split_at(document.len() / 2);
     let mut full_at = 0;
     // One byte more at a time, or as many as leave it at some fifty turns.
     let (first, step) = (usize::from(*capacity), 1 + document.len() / 48);
@@ -87,6 +88,9 @@ pub fn small(data: &[u8]) {
         let outcome = outcomes.next();
         for other in outcomes {
             assert_eq!(Some(other), outcome, "{payload:?}, cut otherwise, in {capacity} bytes");
+        }
+        for again in payload.read_batches(&[&[half], &[document]], small).into_iter().skip(1) {
+            assert_eq!(Some(again), outcome, "{payload:?}, after half of one, in {capacity} bytes");
         }
         let Some(Err(error)) = &outcome else {
             assert_eq!(outcome, Some(expected), "{payload:?} in {capacity} bytes");

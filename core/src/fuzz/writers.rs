@@ -3,7 +3,7 @@
 use alloc::{vec, vec::Vec};
 
 use crate::{
-    Error,
+    Error, Text,
     json::{
         self,
         schema::{Object, Value, write_item},
@@ -17,12 +17,16 @@ use super::exactly;
 /// Bytes a buffer has beyond what is written: the fast writer needs some to spare, at most a key's block of 48.
 const SPARE: [usize; 9] = [0, 1, 7, 8, 15, 16, 31, 48, 200];
 
-/// Takes bytes as batches, and as any document, to be written by both writers.
+/// Takes bytes as batches, as any document, and as a text for the members of items, to be written by both writers.
 ///
 /// # Panics
 ///
-/// When the writers disagree, or one of them with itself in a buffer of another length.
+/// When the writers disagree, or one of them with itself in a buffer of another length, or what was written is not read
+/// as what it was.
 pub fn writers(data: &[u8]) {
+    if let Ok(text) = core::str::from_utf8(data) {
+        made_of(text);
+    }
     if json::check(data).is_ok() {
         let expected = by_table(Out::Json(data));
         let mut compact = |buf: &mut [u8]| json::compact(data, buf).map(<[u8]>::to_vec);
@@ -56,6 +60,70 @@ pub fn writers(data: &[u8]) {
     if events.is_ok() {
         let expected = [b"{\"Events\":[", &*expected.join(&b","[..]), b"]}"].concat();
         with_room_to_spare(&expected, &mut |buf| im::compact(data, buf).map(<[u8]>::to_vec));
+    }
+}
+
+/// Writes items whose members hold `text` and parts of it: quotes and control characters too, which no text that was
+/// read holds as they are.
+fn made_of(text: &str) {
+    let number = text.as_bytes().last_chunk().map_or(text.len() as u64, |bytes| u64::from_le_bytes(*bytes));
+    let middle = text.char_indices().nth(text.len() / 2 % 24).map_or(0, |(at, _)| at);
+    let (start, end) = text.split_at_checked(middle).unwrap_or_default();
+    let (text, start, end) = (Text::from(text), Text::from(start), Text::from(end));
+    let optional = |bit: u64| (number >> bit & 1 == 1).then_some(end);
+    let message = usms::Message {
+        extend_code: optional(0),
+        user_id: optional(1),
+        phone: start,
+        reply_content: text,
+        reply_time: number,
+    };
+    let report = usms::Report {
+        session_no: start,
+        phone: end,
+        cost_count: number.cast_signed(),
+        receipt_time: number,
+        receipt_result: text,
+        receipt_code: start,
+        receipt_desc: end,
+        user_id: optional(2),
+    };
+    for (msg_type, item, written) in
+        [("0", usms::Item::Message(&message), both(&message)), ("2", usms::Item::Report(&report), both(&report))]
+    {
+        let before = ["{\"MsgType\":", msg_type, ",\"Data\":["].concat();
+        let body = [before.as_bytes(), &*written, b"]}"].concat();
+        let summary = usms::read(&body, |again| assert_eq!(again, item));
+        assert_eq!(summary.map(|summary| summary.items), Ok(1));
+    }
+    let push = im::OfflinePush {
+        event_type: number.cast_signed().into(),
+        event_time: number,
+        from_account: optional(0),
+        to_account: text,
+        push_stage: 1.into(),
+        msg_key: optional(1),
+        group_id: optional(2),
+        msg_seq: u32::try_from(number).ok(),
+        msg_time: Some(number >> 33),
+        push_id: Some(start),
+        err_code: number.cast_signed(),
+        err_info: Some(end),
+        ..im::OfflinePush::default()
+    };
+    let all = im::AllMemberPush {
+        task_id: text,
+        data_id: optional(3),
+        task_time: number,
+        to_account: start,
+        err_code: number.cast_signed(),
+        err_info: end,
+        ..im::AllMemberPush::default()
+    };
+    for (event, written) in [(im::Event::OfflinePush(&push), both(&push)), (im::Event::AllMemberPush(&all), both(&all))]
+    {
+        let body = [b"{\"Events\":[", &*written, b"]}"].concat();
+        assert_eq!(im::read(&body, |again| assert_eq!(again, event)), Ok(1));
     }
 }
 
