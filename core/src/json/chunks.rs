@@ -2,8 +2,6 @@
 
 use core::marker::PhantomData;
 
-use crate::lingyang::MAX_RECEIVERS;
-
 use super::{
     memory::Memory,
     schema::{Kind, Schema, Values},
@@ -55,6 +53,9 @@ pub(crate) trait Whole<'b>: Sized {
     /// What its document is.
     const KIND: Kind;
 
+    /// Elements that an array of receivers may have, unless the caller says otherwise.
+    const MOST_ELEMENTS: u32 = u32::MAX;
+
     /// Takes the values of the document.
     fn whole(schema: &'static Schema, values: &Values<'_, 'b>) -> Self;
 }
@@ -82,10 +83,11 @@ pub struct ChunkReader<'b, P> {
 }
 
 impl<'b, P: Payload<'b>> ChunkReader<'b, P> {
-    /// Begins a document whose texts `buf` will hold.
+    /// Begins a document whose texts `buf` will hold. A push may have
+    /// [`MAX_RECEIVERS`](crate::lingyang::MAX_RECEIVERS).
     #[must_use]
     pub const fn new(buf: &'b mut [u8]) -> Self {
-        Self::with_max_receivers(buf, MAX_RECEIVERS)
+        Self::with_max_receivers(buf, P::MOST_ELEMENTS)
     }
 
     /// Begins a document whose array of receivers may have up to `max_receivers` elements.

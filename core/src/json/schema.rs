@@ -663,9 +663,10 @@ pub(crate) use object;
 
 /// Makes an object the whole of a document.
 macro_rules! payload {
-    ($Name:ident) => {
+    ($Name:ident $(, $most:expr)?) => {
         impl<'a> crate::json::Whole<'a> for $Name<'a> {
             const KIND: crate::json::schema::Kind = <Self as crate::json::schema::Value<'_>>::KIND;
+            $( const MOST_ELEMENTS: u32 = $most; )?
 
             fn whole(_: &'static crate::json::schema::Schema, values: &crate::json::schema::Values<'_, 'a>) -> Self {
                 crate::json::schema::Object::taken(values)

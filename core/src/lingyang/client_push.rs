@@ -32,7 +32,7 @@ object! {
     }
 }
 
-payload!(ClientPush);
+payload!(ClientPush, super::MAX_RECEIVERS);
 
 impl<'a> ClientPush<'a> {
     /// Reads a body with at most `max_receivers` tokens ([`MAX_RECEIVERS`](super::MAX_RECEIVERS) by default).

@@ -71,6 +71,7 @@ const BODY: &Union =
 
 impl<'a> Whole<'a> for ServerPush<'a> {
     const KIND: Kind = Kind::Union(BODY);
+    const MOST_ELEMENTS: u32 = super::MAX_RECEIVERS;
 
     fn whole(_: &'static Schema, values: &Values<'_, 'a>) -> Self {
         match values.number(0) {

@@ -5,7 +5,7 @@ use std::{string::String, vec::Vec};
 
 use super::*;
 use crate::{
-    Error,
+    Error, ErrorKind,
     json::{
         ChunkReader, Payload, Raw, check,
         schema::{Object, Value, read_by_table, read_document},
@@ -338,6 +338,31 @@ fn both_readers_take_as_many_elements() {
     for count in 0..4 {
         let ids = std::vec!["7"; count].join(",");
         server_push(std::format!(r#"{{"proxy":0,"payload":{{"msg":"","clients":[{ids}]}}}}"#).as_bytes());
+    }
+}
+
+#[test]
+fn a_limit_on_receivers_is_that_of_the_payload() {
+    let ids = |count| std::vec!["7"; count].join(",");
+    let in_chunks = |document: &str, read: fn(&[u8], &mut [u8]) -> Option<ErrorKind>| {
+        read(document.as_bytes(), &mut std::vec![0; document.len()])
+    };
+    fn push(document: &[u8], buf: &mut [u8]) -> Option<ErrorKind> {
+        let mut reader = ChunkReader::<ServerPush<'_>>::new(buf);
+        reader.feed(document).err().map(|error| error.kind())
+    }
+    fn webhook(document: &[u8], buf: &mut [u8]) -> Option<ErrorKind> {
+        let mut reader = ChunkReader::<Webhook<'_>>::new(buf);
+        reader.feed(document).err().map(|error| error.kind())
+    }
+    for (count, refused) in [(100, None), (101, Some(ErrorKind::TooMany { limit: 100 }))] {
+        let ids = ids(count);
+        let document = std::format!(r#"{{"proxy":0,"payload":{{"msg":"","clients":[{ids}]}}}}"#);
+        assert_eq!(in_chunks(&document, push), refused);
+        let document =
+            std::format!(r#"{{"event":"device-message","data":{{"msg":"","from":1,"to":[{ids}],"created":1}}}}"#);
+        assert_eq!(in_chunks(&document, webhook), None, "the page limits what is pushed, not what is told");
+        assert!(Webhook::read(document.as_bytes()).is_ok());
     }
 }
 
