@@ -3,6 +3,11 @@
 //! Unquoted keys, comments, trailing commas, raw control characters in strings, lone surrogates, leading zeros, bytes
 //! that are not UTF-8 and bytes after the value are refused with their offset. Nothing here recurses: nesting costs a
 //! bit a level and ends at [`MAX_DEPTH`].
+//!
+//! The members of a payload are declared once, as data (`schema.rs`). From that come two readers: one that walks the
+//! tables byte by byte, from chunks of any size, and knows every error ([`ChunkReader`] and the protocols' own batch
+//! readers; small, for devices), and one that is generated for the payload and reads a whole slice at once (for hosts).
+//! Likewise two writers: by the tables, and generated. Which one is at work makes no difference but of speed and size.
 
 pub(crate) mod batch;
 mod chunks;
