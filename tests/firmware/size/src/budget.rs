@@ -6,6 +6,10 @@ use std::{fs, path::Path};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) probe: String,
+    /// The image that its flash is counted above.
+    pub(crate) base: String,
+    /// What its flash should come down to.
+    pub(crate) goal: Option<u64>,
     pub(crate) flash: Option<u64>,
     pub(crate) stack: Option<u64>,
     pub(crate) ram: Option<u64>,
@@ -20,8 +24,15 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Line>, String> {
 
 fn parse(line: &str) -> Option<Line> {
     let words: Vec<&str> = line.split_whitespace().collect();
-    let [probe, flash, stack, ram] = words[..] else { return None };
-    Some(Line { probe: probe.to_owned(), flash: limit(flash)?, stack: limit(stack)?, ram: limit(ram)? })
+    let [probe, base, flash, goal, stack, ram] = words[..] else { return None };
+    Some(Line {
+        probe: probe.to_owned(),
+        base: base.to_owned(),
+        flash: limit(flash)?,
+        goal: limit(goal)?,
+        stack: limit(stack)?,
+        ram: limit(ram)?,
+    })
 }
 
 fn limit(word: &str) -> Option<Option<u64>> {
@@ -29,7 +40,7 @@ fn limit(word: &str) -> Option<Option<u64>> {
 }
 
 fn wrong(path: &Path, number: u32, line: &str) -> String {
-    format!("{}:{number}: must be a probe and three limits (a number or \"-\"), is \"{line}\"", path.display())
+    format!("{}:{number}: must be a probe, its base and four numbers (or \"-\"), is \"{line}\"", path.display())
 }
 
 #[cfg(test)]
@@ -37,10 +48,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_a_probe_and_three_limits() {
-        let line = Line { probe: "read".to_owned(), flash: Some(6144), stack: None, ram: Some(0) };
-        assert_eq!(parse("read  6144 -  0"), Some(line));
-        for wrong in ["read 1 2", "read 1 2 3 4", "read 1 2 x", "read 1 2 -3", "read 1 2 6k"] {
+    fn a_line_is_a_probe_its_base_and_four_numbers() {
+        let line = Line {
+            probe: "read".to_owned(),
+            base: "base".to_owned(),
+            flash: Some(6144),
+            goal: Some(3072),
+            stack: None,
+            ram: Some(0),
+        };
+        assert_eq!(parse("read base  6144 3072 -  0"), Some(line));
+        for wrong in ["read 1 2 3 4", "read base 1 2 3", "read base 1 2 3 4 5", "read base 1 2 x -", "read base 1 2 -3 -"] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }

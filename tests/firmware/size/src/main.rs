@@ -16,7 +16,8 @@ use budget::Line;
 use image::Image;
 use table::{Cell, Row};
 
-/// What every image has: measured first, and taken off the others.
+/// What every image has: its statics are taken off the others'. The flash of each is counted above a base of its own,
+/// which is the same application without the core's work, and whose name begins alike.
 const BASE: &str = "base";
 /// The image that does panic: proof that panics are found.
 const PANICS: &str = "panics";
@@ -49,13 +50,18 @@ fn check(images: &Path, budget: &Path, qemu: Option<&str>) -> Result<(), String>
         return Err(format!("found no panic in the image `{PANICS}`, so it would find none in the probes"));
     }
     let base = image::read(&images.join(BASE))?;
-    let mut rows = vec![base_row(&base)];
+    let mut rows = vec![base_row(BASE, &base)];
     for line in lines {
         println!("{}", line.probe);
-        rows.push(measure(images, line, &base, qemu)?);
+        let own = image::read(&images.join(&line.base))?;
+        rows.push(base_row(&line.base, &own));
+        rows.push(measure(images, line, &own, base.statics, qemu)?);
     }
     println!("\n{}", table::show(&rows));
-    let broken: Vec<String> = rows.iter().skip(1).flat_map(Row::broken).collect();
+    let broken: Vec<String> = rows.iter().flat_map(Row::broken).collect();
+    for short in rows.iter().filter_map(Row::short) {
+        println!("short: {short}");
+    }
     for broken in &broken {
         println!("OVER: {broken}");
     }
@@ -69,18 +75,19 @@ fn every_probe_has_a_line(budget: &Path, lines: &[Line]) -> Result<(), String> {
     for entry in entries.flatten() {
         let path = entry.path();
         let probe = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        if ![BASE, PANICS].contains(&probe) && !lines.iter().any(|line| line.probe == probe) {
-            return Err(format!("{}: the probe {probe} has no line; add `{probe} - - -`", budget.display()));
+        if !probe.starts_with(BASE) && probe != PANICS && !lines.iter().any(|line| line.probe == probe) {
+            return Err(format!("{}: the probe {probe} has no line; add `{probe} base - - - -`", budget.display()));
         }
     }
     Ok(())
 }
 
 /// What the others are measured from, as it is. It has no limits: it is no part of the core.
-fn base_row(base: &Image) -> Row {
+fn base_row(name: &str, base: &Image) -> Row {
     Row {
-        probe: format!("({BASE})"),
+        probe: format!("({name})"),
         flash: Cell { taken: Some(base.flash), limit: None },
+        goal: None,
         stack: Cell::default(),
         ram: Cell { taken: Some(base.statics), limit: None },
         panics: base.panics.clone(),
@@ -89,7 +96,7 @@ fn base_row(base: &Image) -> Row {
     }
 }
 
-fn measure(images: &Path, line: Line, base: &Image, qemu: Option<&str>) -> Result<Row, String> {
+fn measure(images: &Path, line: Line, base: &Image, statics: u64, qemu: Option<&str>) -> Result<Row, String> {
     let path = images.join(&line.probe);
     let image = image::read(&path)?;
     let runs = match qemu {
@@ -97,10 +104,11 @@ fn measure(images: &Path, line: Line, base: &Image, qemu: Option<&str>) -> Resul
         None => Vec::new(),
     };
     let stack = runs.iter().map(|run| run.stack).max();
-    let statics = image.statics.saturating_sub(base.statics);
+    let statics = image.statics.saturating_sub(statics);
     Ok(Row {
         probe: line.probe,
         flash: Cell { taken: Some(image.flash.saturating_sub(base.flash)), limit: line.flash },
+        goal: line.goal,
         stack: Cell { taken: stack, limit: line.stack },
         ram: Cell { taken: stack.map(|stack| stack + statics), limit: line.ram },
         panics: beyond(image.panics, &base.panics),

@@ -30,6 +30,8 @@ impl Cell {
 pub(crate) struct Row {
     pub(crate) probe: String,
     pub(crate) flash: Cell,
+    /// What the flash should come down to; it fails nothing.
+    pub(crate) goal: Option<u64>,
     pub(crate) stack: Cell,
     pub(crate) ram: Cell,
     pub(crate) panics: Vec<String>,
@@ -51,6 +53,12 @@ impl Row {
         over.chain(panics).chain(allocator).collect()
     }
 
+    /// How far the flash is from its goal, in words, when it is.
+    pub(crate) fn short(&self) -> Option<String> {
+        let (taken, goal) = self.flash.taken.zip(self.goal).filter(|(taken, goal)| taken > goal)?;
+        Some(format!("{}: flash is {taken} bytes, short by {} of its goal of {goal}", self.probe, taken - goal))
+    }
+
     /// The least and the most instructions that a run took for an item.
     fn instructions(&self) -> String {
         let an_item = || self.runs.iter().filter_map(|run| run.instructions.checked_div(run.items));
@@ -64,20 +72,21 @@ impl Row {
 
 /// The table as text, a line for each row.
 pub(crate) fn show(rows: &[Row]) -> String {
-    let heads = ["flash", "limit", "stack", "limit", "ram", "limit", "panics", "alloc", "instr./item"];
+    let heads = ["flash", "limit", "goal", "stack", "limit", "ram", "limit", "panics", "alloc", "instr./item"];
     let mut table = line("bytes", &heads.map(str::to_owned));
     for row in rows {
         let [flash, stack, ram] = [row.flash, row.stack, row.ram].map(Cell::columns);
         let (panics, allocator) = (row.panics.len().to_string(), row.allocator.len().to_string());
-        let cells = [flash.0, flash.1, stack.0, stack.1, ram.0, ram.1, panics, allocator, row.instructions()];
+        let goal = row.goal.map_or_else(|| "-".to_owned(), |goal| goal.to_string());
+        let cells = [flash.0, flash.1, goal, stack.0, stack.1, ram.0, ram.1, panics, allocator, row.instructions()];
         table += &line(&row.probe, &cells);
     }
     table
 }
 
 fn line(probe: &str, cells: &[String]) -> String {
-    const WIDTHS: [usize; 9] = [7, 11, 7, 11, 7, 11, 8, 7, 14];
-    let mut line = format!("{probe:<13}");
+    const WIDTHS: [usize; 10] = [7, 11, 7, 7, 11, 7, 11, 8, 7, 14];
+    let mut line = format!("{probe:<20}");
     for (cell, width) in cells.iter().zip(WIDTHS) {
         write!(line, "{cell:>width$}").expect("a string takes what is written");
     }
@@ -93,6 +102,7 @@ mod tests {
         let row = |taken, panics: &[&str]| Row {
             probe: "read".to_owned(),
             flash: Cell { taken: Some(taken), limit: Some(600) },
+            goal: Some(590),
             stack: Cell { taken: None, limit: Some(1) },
             ram: Cell { taken: Some(9999), limit: None },
             panics: panics.iter().map(|&name| name.to_owned()).collect(),
@@ -106,7 +116,10 @@ mod tests {
         assert_eq!(row(600, &[]).broken(), [""; 0]);
         assert_eq!(row(601, &[]).broken(), ["read: flash is 601 bytes, 1 over the limit of 600"]);
         assert_eq!(row(0, &["panic_fmt"]).broken(), ["read: can panic in panic_fmt"]);
+        let short = "read: flash is 600 bytes, short by 10 of its goal of 590";
+        assert_eq!(row(600, &[]).short().as_deref(), Some(short));
+        assert_eq!(row(590, &[]).short(), None);
         let table = show(&[row(601, &[])]);
-        assert!(table.contains(" 601   600 over ") && table.contains(" 10..25\n"), "{table}");
+        assert!(table.contains(" 601   600 over    590") && table.contains(" 10..25\n"), "{table}");
     }
 }
