@@ -34,11 +34,11 @@ impl<'b> Chunks<'b> {
         finished.map(|()| taken)
     }
 
-    /// Ends the document; `take` makes of its values what is returned.
-    fn end<T>(mut self, take: fn(&'static Schema, &Values<'_, 'b>) -> T) -> Result<T> {
-        self.table.finish()?;
-        let (schema, values) = self.table.values(self.memory.into_bytes());
-        Ok(take(schema, &values))
+    /// The values of a document that has ended.
+    #[inline(never)]
+    fn values(&mut self) -> (&'static Schema, Values<'_, 'b>) {
+        let memory = core::mem::replace(&mut self.memory, Memory::Document(&[]));
+        self.table.values(memory.into_bytes())
     }
 }
 
@@ -111,7 +111,13 @@ impl<'b, P: Payload<'b>> ChunkReader<'b, P> {
     /// # Errors
     ///
     /// That of the last [`feed`](Self::feed), or that the document is not complete.
-    pub fn finish(self) -> Result<P> {
-        self.chunks.end(P::whole)
+    // Called, so that the reader is handed on where it is: inlined, all of it would be moved.
+    #[inline(never)]
+    pub fn finish(mut self) -> Result<P> {
+        if !self.chunks.table.end() {
+            return Err(self.chunks.table.error());
+        }
+        let (schema, values) = self.chunks.values();
+        Ok(P::whole(schema, &values))
     }
 }

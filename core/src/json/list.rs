@@ -95,7 +95,7 @@ impl<'a, T: Value<'a> + Copy, N: Next<'a, T>> List<'a, T, N> {
 
     pub(crate) fn iter(&self) -> Elements<'a, T, N> {
         match *self {
-            Self::Json { array, next, .. } => Elements::Json { slice: Slice::again(array), next },
+            Self::Json { array, next, .. } => Elements::Json { slice: Slice::new(array.get(1..).unwrap_or_default()), next },
             Self::Slice(elements) => Elements::Slice(elements.iter()),
         }
     }
@@ -142,6 +142,7 @@ impl<'a, T: Copy, N: Next<'a, T>> Iterator for Elements<'a, T, N> {
 
 pub(crate) fn next_fast<'a, T: Value<'a>>(slice: &mut Slice<'a>) -> Option<T> {
     // The array was checked when it was read: what fails here is its closing bracket, or the end after it.
+    slice.peek()?;
     let element = T::read_plain(slice)?;
     slice.after_element()?;
     Some(element)

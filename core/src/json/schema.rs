@@ -20,6 +20,8 @@ use super::{
 pub(crate) struct Schema {
     /// In documented order.
     pub(crate) members: &'static [Member],
+    /// A bit for each member that must be there; an optional one may be absent or `null`.
+    pub(crate) required: u32,
     /// Whether the object is kept as it came, after its members.
     pub(crate) whole: bool,
     /// Why no more than one of the members may be there, where that is so.
@@ -32,8 +34,6 @@ pub(crate) struct Schema {
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) name: &'static str,
-    /// An optional member may be absent or `null`.
-    pub(crate) required: bool,
     pub(crate) kind: Kind,
 }
 
@@ -118,8 +118,24 @@ impl Schema {
     /// No members: of an element that is no object.
     pub(crate) const NONE: &'static Self = &Self::of(&[]);
 
+    /// An object whose members must all be there.
     pub(crate) const fn of(members: &'static [Member]) -> Self {
-        Self { members, whole: false, alone: None, id: 0 }
+        assert!(members.len() < u32::BITS as usize, "a member needs a bit");
+        Self { members, required: (1 << members.len()) - 1, whole: false, alone: None, id: 0 }
+    }
+
+    /// An object whose members must be there as `required` says of each.
+    pub(crate) const fn with_required(members: &'static [Member], mut required: &[bool]) -> Self {
+        assert!(members.len() == required.len() && required.len() < u32::BITS as usize, "a member needs a bit");
+        let (mut bits, mut bit) = (0, 1u32);
+        while let [must, rest @ ..] = required {
+            if *must {
+                bits |= bit;
+            }
+            bit = bit.wrapping_shl(1);
+            required = rest;
+        }
+        Self { members, required: bits, whole: false, alone: None, id: 0 }
     }
 
     /// The same, of an object that is kept as it came.
@@ -129,13 +145,13 @@ impl Schema {
 
     /// The same, told from others by `id`.
     pub(crate) const fn with_id(&self, id: u8) -> Self {
-        Self { members: self.members, whole: self.whole, alone: self.alone, id }
+        Self { members: self.members, required: self.required, whole: self.whole, alone: self.alone, id }
     }
 }
 
 impl Member {
-    pub(crate) const fn required(name: &'static str, kind: Kind) -> Self {
-        Self { name, required: true, kind }
+    pub(crate) const fn new(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind }
     }
 }
 
@@ -278,8 +294,7 @@ pub(crate) trait Object<'a> {
 /// Reads what is left of an object, inside of it, from the first member on that is not where its page has it.
 #[inline(never)]
 pub(crate) fn read_by_name<'a, O: Object<'a>>(object: &mut O, inside: Slice<'a>, seen: u32) -> Option<Slice<'a>> {
-    let members = O::SCHEMA.members;
-    inside.members_left(members, seen, O::take_key, &mut |index, slice| object.read_plain_member(index, slice))
+    inside.members_left(O::SCHEMA, seen, O::take_key, &mut |index, slice| object.read_plain_member(index, slice))
 }
 
 /// Writes one object of many, fast where there is room to spare.
@@ -510,20 +525,17 @@ macro_rules! object {
     };
     (@object $lt:lifetime, $Name:ty, { $( $key:literal $field:ident: $Type:ty, )* }) => {
         impl<$lt> crate::json::schema::Object<$lt> for $Name {
-            const SCHEMA: &'static crate::json::schema::Schema = &crate::json::schema::Schema::of(&[
-                $( crate::json::schema::Member {
-                    name: $key,
-                    required: <$Type as crate::json::schema::Value<'_>>::REQUIRED,
-                    kind: <$Type as crate::json::schema::Value<'_>>::KIND,
-                }, )*
-            ]);
+            const SCHEMA: &'static crate::json::schema::Schema = &crate::json::schema::Schema::with_required(
+                &[$( crate::json::schema::Member::new($key, <$Type as crate::json::schema::Value<'_>>::KIND), )*],
+                &[$( <$Type as crate::json::schema::Value<'_>>::REQUIRED, )*],
+            );
 
             #[inline]
             fn read_plain_into(&mut self, slice: &mut crate::json::slice::Slice<$lt>) -> Option<()> {
-                use crate::json::{schema::Value, slice};
+                use crate::json::schema::Value;
                 #[allow(non_camel_case_types, reason = "the fields' own names, so that each has a number")]
                 enum Place { $($field,)* }
-                let required = const { slice::required(<Self as crate::json::schema::Object<'_>>::SCHEMA.members) };
+                let required = const { <Self as crate::json::schema::Object<'_>>::SCHEMA.required };
                 let mut inside = slice.deeper();
                 let mut seen = 0u32;
                 'in_order: {

@@ -15,7 +15,7 @@ use crate::Text;
 
 use super::{
     MAX_DEPTH,
-    schema::{Member, Value},
+    schema::{Member, Schema, Value},
 };
 
 /// A place in a text that is known to be UTF-8: all that follows.
@@ -118,11 +118,11 @@ impl<'a> Slice<'a> {
     #[inline]
     pub(crate) fn members(
         &mut self,
-        members: &'static [Member],
+        schema: &'static Schema,
         read: &mut dyn FnMut(usize, &mut Self) -> Option<()>,
     ) -> Option<()> {
         let inside = Self { depth: self.depth + 1, ..*self };
-        *self = inside.members_left(members, 0, |_| None, read)?;
+        *self = inside.members_left(schema, 0, |_| None, read)?;
         Some(())
     }
 
@@ -144,7 +144,7 @@ impl<'a> Slice<'a> {
     #[inline(never)]
     pub(crate) fn members_left(
         mut self,
-        members: &'static [Member],
+        schema: &'static Schema,
         mut seen: u32,
         take_key: fn(&mut Self) -> Option<usize>,
         read: &mut dyn FnMut(usize, &mut Self) -> Option<()>,
@@ -155,11 +155,11 @@ impl<'a> Slice<'a> {
         while next == Next::Another {
             self.past_space();
             self.peek()?;
-            let index = match members.get(likely) {
+            let index = match schema.members.get(likely) {
                 Some(member) if self.take_key(member.name) => Some(likely),
                 _ => match take_key(&mut self) {
                     Some(index) => Some(index),
-                    None => find(members, self.key()?),
+                    None => find(schema.members, self.key()?),
                 },
             };
             if let Some(index) = index {
@@ -174,8 +174,7 @@ impl<'a> Slice<'a> {
             }
             next = self.next("}")?;
         }
-        let required = required(members);
-        (seen & required == required).then_some(self.shallower())
+        (seen & schema.required == schema.required).then_some(self.shallower())
     }
 
     /// The value of member `name` of the object in which this place is before another member's value.
@@ -218,13 +217,6 @@ impl<'a> Slice<'a> {
         }
         *self = inside.shallower();
         Some(count)
-    }
-
-    /// Inside of an array that has been read before, at its first element.
-    pub(crate) fn again(array: &'a str) -> Self {
-        let mut slice = Self::new(array);
-        let _ = slice.take("[");
-        slice
     }
 
     /// Takes the comma or bracket after an element.
@@ -418,19 +410,6 @@ pub(crate) fn read_document<'a, T: Value<'a>>(mut slice: Slice<'a>) -> Option<T>
     let value = T::read_plain(&mut slice)?;
     slice.end()?;
     Some(value)
-}
-
-/// A bit for each member that must be there.
-pub(crate) const fn required(mut members: &[Member]) -> u32 {
-    let (mut required, mut bit) = (0, 1u32);
-    while let [member, rest @ ..] = members {
-        if member.required {
-            required |= bit;
-        }
-        bit = bit.wrapping_shl(1);
-        members = rest;
-    }
-    required
 }
 
 fn find(members: &'static [Member], key: Text<'_>) -> Option<usize> {

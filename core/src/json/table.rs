@@ -243,9 +243,15 @@ impl Table {
     }
 
     /// Ends the document.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn finish(&mut self) -> Result<()> {
-        if self.fault.is_none() && self.end_document().is_ok() { Ok(()) } else { Err(self.error()) }
+        if self.end() { Ok(()) } else { Err(self.error()) }
+    }
+
+    /// Ends the document, and says whether it is one; else [`error`](Self::error) has what is wrong.
+    #[inline(never)]
+    pub(crate) fn end(&mut self) -> bool {
+        self.fault.is_none() && self.end_document().is_ok()
     }
 
     /// What the document holds.
@@ -395,6 +401,7 @@ impl Table {
     }
 
     /// Takes the colon: from here on the member is the one being read.
+    #[inline(never)]
     fn end_key(&mut self) -> Reading<()> {
         self.place = Place::Value;
         if self.skip.open > 0 {
@@ -432,6 +439,7 @@ impl Table {
         Ok(())
     }
 
+    #[inline(never)]
     fn begin_value(&mut self, byte: u8, memory: &mut Memory<'_>) -> Reading<()> {
         self.mark = self.offset;
         let mut kind = Kind::Any;
@@ -452,31 +460,37 @@ impl Table {
             b't' | b'f' | b'n' => LITERAL,
             _ => 0,
         };
+        // Constants alone, which make a table of bytes.
         let (fits, expected, keep) = match kind {
             Kind::Any => (u8::MAX, Expected::Value, 0),
             Kind::Raw => (u8::MAX, Expected::Value, VALUE),
             Kind::Text | Kind::Checked(_) => (STRING, Expected::String, TEXT),
             Kind::Integer(_) => (NUMBER, Expected::Integer, 0),
-            Kind::Digits(_) => (STRING | NUMBER, Expected::Integer, if class == STRING { TEXT } else { 0 }),
+            Kind::Digits(_) => (STRING | NUMBER, Expected::Integer, TEXT),
             Kind::Object(_) => (OBJECT, Expected::Object, 0),
             Kind::Union(_) => (OBJECT, Expected::Object, HELD),
             Kind::Items(_) => (ARRAY, Expected::Array, 0),
             Kind::List(_) => (ARRAY, Expected::Array, VALUE),
-            Kind::Body(_) => (OBJECT | ARRAY, Expected::ObjectOrArray, if class == OBJECT { HELD } else { 0 }),
+            Kind::Body(_) => (OBJECT | ARRAY, Expected::ObjectOrArray, HELD),
+        };
+        let keep = match class {
+            STRING => keep & (TEXT | VALUE),
+            OBJECT => keep & (HELD | VALUE),
+            _ => keep & VALUE,
         };
         if class & fits == 0 {
             self.expected = expected;
             self.found = byte;
             return self.fail(if class == 0 { Fault::Byte } else { Fault::WrongType }, 0);
         }
-        let mut from = self.end(memory);
+        let mut from = self.place(memory);
         if keep != 0 {
             let began = self.keep == 0;
             self.keep |= keep;
             if began && !self.hold.again {
                 self.copy(&[byte], memory)?;
             }
-            from = self.end(memory).wrapping_sub(usize::from(keep != TEXT));
+            from = self.place(memory).wrapping_sub(usize::from(keep != TEXT));
             self.from = from;
         }
         if class & (OBJECT | ARRAY) == 0 {
@@ -521,14 +535,14 @@ impl Table {
         }
         if scalar == Scalar::Null {
             let current = usize::from(self.top().current);
-            if self.members().get(current).is_some_and(|member| member.required) {
+            if matches!(self.top().shape, Shape::Object(schema) if schema.required & 1 << (current % 32) != 0) {
                 return self.fail_at_mark(Fault::Missing);
             }
             self.top_mut().current = NONE;
             return Ok(Flow::On);
         }
         let text = self.keep & TEXT != 0;
-        let end = self.end(memory).wrapping_sub(after.wrapping_add(usize::from(text)));
+        let end = self.place(memory).wrapping_sub(after.wrapping_add(usize::from(text)));
         let kept = Kept { start: self.from, end, escaped: text && self.scan.escaped };
         let slot = match self.kind {
             Kind::Raw | Kind::Text => kept.slot(),
@@ -606,7 +620,7 @@ impl Table {
 
     /// Closes the innermost object or array.
     fn close(&mut self, memory: &Memory<'_>) -> Reading<Flow> {
-        let end = self.end(memory);
+        let end = self.place(memory);
         if self.skip.open > 0 {
             self.skip.pop();
             self.place = Place::After;
@@ -620,11 +634,11 @@ impl Table {
         let whole = Kept { start: top.start, end, escaped: false }.slot();
         match top.shape {
             Shape::Object(schema) => {
-                for (index, member) in (0..).zip(schema.members) {
-                    if member.required && top.given & 1 << index == 0 {
-                        self.top_mut().current = index;
-                        return self.fail(Fault::Missing, 0);
-                    }
+                let missing = schema.required & !top.given;
+                if missing != 0 {
+                    // One of 32 bits.
+                    self.top_mut().current = missing.trailing_zeros() as u8;
+                    return self.fail(Fault::Missing, 0);
                 }
                 if schema.whole {
                     self.put(top.base.wrapping_add(u8::try_from(schema.members.len()).unwrap_or(NONE)), whole);
@@ -670,7 +684,7 @@ impl Table {
     }
 
     /// The place in memory after this byte, when it is kept.
-    fn end(&self, memory: &Memory<'_>) -> usize {
+    fn place(&self, memory: &Memory<'_>) -> usize {
         match memory.len() {
             Some(len) if !self.hold.again => len,
             _ => self.offset.wrapping_add(1).wrapping_sub(self.hold.shift),
@@ -728,7 +742,7 @@ impl Table {
 
     #[cold]
     #[inline(never)]
-    fn error(&self) -> Error {
+    pub(crate) fn error(&self) -> Error {
         let expected = self.expected;
         let kind = match self.fault {
             None | Some(Fault::End) => ErrorKind::UnexpectedEnd,
@@ -797,6 +811,7 @@ impl Key {
     const NONE: Self = Self { candidate: NONE, matched: 0 };
 
     /// Takes the next byte of the unescaped key.
+    #[inline(never)]
     fn go_on(&mut self, members: &'static [Member], byte: u8) {
         let matched = usize::from(self.matched);
         let next = |member: &Member| member.name.as_bytes().get(matched) == Some(&byte);

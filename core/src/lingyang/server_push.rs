@@ -61,10 +61,10 @@ pub enum ServerPush<'a> {
 }
 
 /// Whether the server sends in devices' names.
-const PROXY: Member = Member::required("proxy", Kind::Integer(&Range { one_of: Some("0 or 1"), ..Range::to(1) }));
-const PENDING: &Schema = &Schema::of(&[PROXY, Member::required("payload", Kind::Any)]);
-const BATCH: &Schema = &Schema::of(&[PROXY, Member::required("payload", BatchPush::KIND)]);
-const PROXIED: &Schema = &Schema::of(&[PROXY, Member::required("payload", ProxyMessages::KIND)]);
+const PROXY: Member = Member::new("proxy", Kind::Integer(&Range { one_of: Some("0 or 1"), ..Range::to(1) }));
+const PENDING: &Schema = &Schema::of(&[PROXY, Member::new("payload", Kind::Any)]);
+const BATCH: &Schema = &Schema::of(&[PROXY, Member::new("payload", BatchPush::KIND)]);
+const PROXIED: &Schema = &Schema::of(&[PROXY, Member::new("payload", ProxyMessages::KIND)]);
 /// `payload` may come first, and only `proxy` says what it is.
 const BODY: &Union =
     &Union { pending: PENDING, by: 0, choose: |values| if values.number(0) == 0 { BATCH } else { PROXIED } };
@@ -109,7 +109,7 @@ impl<'a> ServerPush<'a> {
         let mut slice = Slice::new(text);
         slice.most_elements = max_receivers;
         let (mut proxied, mut push) = (None, None);
-        slice.members(PENDING.members, &mut |index, slice| {
+        slice.members(PENDING, &mut |index, slice| {
             if index == 0 {
                 proxied = Some(is_proxied(slice.unsigned()?)?);
                 return Some(());

@@ -45,8 +45,8 @@ pub enum Webhook<'a> {
     },
 }
 
-const EVENT: Member = Member::required("event", Kind::Text);
-const MESSAGE: &Schema = &Schema::of(&[EVENT, Member::required("data", DeviceMessage::KIND)]);
+const EVENT: Member = Member::new("event", Kind::Text);
+const MESSAGE: &Schema = &Schema::of(&[EVENT, Member::new("data", DeviceMessage::KIND)]);
 const UNKNOWN: &Schema = &Schema::of(&[EVENT]).whole();
 /// `data` may come first, and only `event` says what it is.
 const BODY: &Union = &Union {

@@ -144,22 +144,19 @@ pub enum Frame<'a> {
     Unknown,
 }
 
-const fn optional(name: &'static str, kind: Kind) -> Member {
-    Member { name, required: false, kind }
-}
-
 const MEMBERS: usize = 8;
 const LINE: &Schema = &Schema {
     members: &[
-        optional("hello", Hello::KIND),
-        optional("welcome", Welcome::KIND),
-        optional("message", Message::KIND),
-        optional("ack", Text::KIND),
-        optional("receipt", Receipt::KIND),
-        optional("ping", u64::KIND),
-        optional("pong", u64::KIND),
-        optional("error", Problem::KIND),
+        Member::new("hello", Hello::KIND),
+        Member::new("welcome", Welcome::KIND),
+        Member::new("message", Message::KIND),
+        Member::new("ack", Text::KIND),
+        Member::new("receipt", Receipt::KIND),
+        Member::new("ping", u64::KIND),
+        Member::new("pong", u64::KIND),
+        Member::new("error", Problem::KIND),
     ],
+    required: 0,
     whole: false,
     id: 0,
     alone: Some("a line holds one frame; send the second one on a line of its own"),

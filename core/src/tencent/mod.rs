@@ -45,13 +45,13 @@ pub const MAX_EVENTS: u32 = 100;
 /// the vendor); the default of a setting on a host (ours).
 pub const MAX_REQUESTS_PER_SECOND: u32 = 1000;
 
-const UNKNOWN: &Schema = &Schema::of(&[Member::required("CallbackCommand", Kind::Text)]).whole();
+const UNKNOWN: &Schema = &Schema::of(&[Member::new("CallbackCommand", Kind::Text)]).whole();
 const OFFLINE_PUSH: &Schema = &OfflinePush::SCHEMA.with_id(1);
 const ALL_MEMBER_PUSH: &Schema = &AllMemberPush::SCHEMA.with_id(2);
 /// The command may stand anywhere in an event, and only it says what the other members are.
 const EVENT: &Union = &Union { pending: UNKNOWN, by: 0, choose: |values| schema(values.text(0)) };
 const EVENTS: &Items = &Items { kind: Kind::Union(EVENT), least: 1, most: MAX_EVENTS };
-const BODY: &Schema = &Schema::of(&[Member::required("Events", Kind::Items(EVENTS))]);
+const BODY: &Schema = &Schema::of(&[Member::new("Events", Kind::Items(EVENTS))]);
 const BATCH: Kind = Kind::Object(BODY);
 
 fn schema(command: Text<'_>) -> &'static Schema {
@@ -101,7 +101,7 @@ fn read_batch<'a>(body: &'a [u8], visit: &mut dyn FnMut(Event<'_, 'a>)) -> Resul
 /// Reads a batch that keeps every rule, and counts the events `visited` of one that does not.
 pub(crate) fn read_fast<'a>(text: &'a str, visited: &mut u32, visit: &mut dyn FnMut(Event<'_, 'a>)) -> Option<u32> {
     let mut slice = Slice::new(text);
-    slice.members(BODY.members, &mut |_, slice| {
+    slice.members(BODY, &mut |_, slice| {
         slice.most_elements = MAX_EVENTS;
         let events = slice.elements(|slice| {
             read_event_fast(slice, visit)?;
@@ -139,7 +139,7 @@ fn read_other_event<'a>(slice: &mut Slice<'a>, visit: &mut dyn FnMut(Event<'_, '
     slice.peek()?;
     let start = slice.rest();
     let mut command = Text::default();
-    slice.members(UNKNOWN.members, &mut |_, slice| {
+    slice.members(UNKNOWN, &mut |_, slice| {
         command = slice.string()?;
         Some(())
     })?;

@@ -135,8 +135,8 @@ const fn items(kind: Kind) -> Items {
 
 const MESSAGES: &Items = &items(Kind::Object(&Message::SCHEMA.with_id(1)));
 const REPORTS: &Items = &items(Kind::Object(&Report::SCHEMA.with_id(2)));
-const MSG_TYPE: Member = Member::required("MsgType", MsgType::KIND);
-const PENDING: &Schema = &Schema::of(&[MSG_TYPE, Member::required("Data", Kind::Items(&items(Kind::Any)))]);
+const MSG_TYPE: Member = Member::new("MsgType", MsgType::KIND);
+const PENDING: &Schema = &Schema::of(&[MSG_TYPE, Member::new("Data", Kind::Items(&items(Kind::Any)))]);
 /// `Data` may come first, and only `MsgType` says what its items are.
 const BODY: Kind = Kind::Body(&(
     MESSAGES,
@@ -144,10 +144,10 @@ const BODY: Kind = Kind::Body(&(
         pending: PENDING,
         by: 0,
         choose: |values| {
-            const OF_MESSAGES: &Schema = &Schema::of(&[MSG_TYPE, Member::required("Data", Kind::Items(MESSAGES))]);
-            const OF_REPORTS: &Schema = &Schema::of(&[MSG_TYPE, Member::required("Data", Kind::Items(REPORTS))]);
+            const OF_MESSAGES: &Schema = &Schema::of(&[MSG_TYPE, Member::new("Data", Kind::Items(MESSAGES))]);
+            const OF_REPORTS: &Schema = &Schema::of(&[MSG_TYPE, Member::new("Data", Kind::Items(REPORTS))]);
             const OF_OTHERS: &Schema =
-                &Schema::of(&[MSG_TYPE, Member::required("Data", Kind::Items(&items(Kind::Raw)))]);
+                &Schema::of(&[MSG_TYPE, Member::new("Data", Kind::Items(&items(Kind::Raw)))]);
             match MsgType::of(values, 0, 2) {
                 MsgType::Messages => OF_MESSAGES,
                 MsgType::Reports => OF_REPORTS,
@@ -193,7 +193,7 @@ pub(crate) fn read_fast<'a>(text: &'a str, visited: &mut u32, visit: &mut dyn Fn
         msg_type = Some(MsgType::Messages);
         read_items_fast(&mut slice, MsgType::Messages, visited, visit)?;
     } else {
-        slice.members(PENDING.members, &mut |index, slice| {
+        slice.members(PENDING, &mut |index, slice| {
             if index == 0 {
                 msg_type = Some(MsgType::read_plain(slice)?);
                 return Some(());

@@ -96,10 +96,9 @@ pub fn push_reply(buf: &mut [u8], chunks: Chunks) -> Result<lingyang::Reply<'_>,
     payload(buf, chunks)
 }
 
-fn payload<'b, P: Payload<'b>>(buf: &'b mut [u8], chunks: Chunks) -> Result<P, Error> {
+fn payload<'b, P: Payload<'b>>(buf: &'b mut [u8], mut chunks: Chunks) -> Result<P, Error> {
     let mut reader = ChunkReader::new(buf);
-    for chunk in chunks {
-        reader.feed(chunk)?;
-    }
+    // What has failed fails again, so that there is one place for what went wrong.
+    chunks.all(|chunk| reader.feed(chunk).is_ok());
     reader.finish()
 }
