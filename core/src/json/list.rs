@@ -149,18 +149,26 @@ pub(crate) fn next_fast<'a, T: Value<'a>>(slice: &mut Slice<'a>) -> Option<T> {
 }
 
 pub(crate) fn next_by_table<'a, T: Value<'a>>(slice: &mut Slice<'a>) -> Option<T> {
+    let mut table = Table::new(T::KIND, u32::MAX);
+    let element = read_element(slice, &mut table)?;
+    Some(T::alone(&table.values(element).1))
+}
+
+/// Reads the next element into `table`: once for the elements of every list.
+#[inline(never)]
+fn read_element<'a>(slice: &mut Slice<'a>, table: &mut Table) -> Option<&'a [u8]> {
     let (element, rest) = split_element(slice.rest())?;
     *slice = Slice::new(rest);
-    let mut table = Table::new(T::KIND, u32::MAX);
-    table.feed(element.as_bytes(), &mut Memory::Document(element.as_bytes()), &mut |_, _| {}).ok()?;
-    table.finish().ok()?;
-    Some(T::alone(&table.values(element.as_bytes()).1))
+    let element = element.as_bytes();
+    table.feed(element, &mut Memory::Document(element), &mut |_, _| {}).ok()?;
+    if table.end() { Some(element) } else { None }
 }
 
 /// Splits the next element of a checked array, in front of which there may be a comma, from what follows it; `None` at
 /// the end of the array.
 fn split_element(rest: &str) -> Option<(&str, &str)> {
-    let rest = rest.trim_start_matches([',', ' ', '\n', '\r', '\t']);
+    let start = rest.bytes().position(|byte| byte > b' ' && byte != b',')?;
+    let (_, rest) = rest.split_at_checked(start)?;
     let (mut depth, mut quoted, mut escape) = (0u32, false, false);
     let len = rest.bytes().position(|byte| {
         if quoted {

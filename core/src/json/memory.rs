@@ -79,8 +79,8 @@ impl Kept {
     }
 
     pub(super) fn of(slot: u64) -> Self {
-        let place = |bits: u64| usize::try_from(bits & u64::from(u32::MAX)).unwrap_or(usize::MAX);
-        let (start, len) = (place(slot >> 32), place(slot) >> 1);
+        let start = usize::try_from(slot >> 32).unwrap_or_default();
+        let len = usize::try_from(slot & u64::from(u32::MAX)).unwrap_or_default() >> 1;
         Self { start, end: start.saturating_add(len), escaped: slot & 1 == 1 }
     }
 

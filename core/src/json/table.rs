@@ -193,6 +193,8 @@ enum Flow {
 }
 
 impl Table {
+    // Called: it is as long as the table has fields.
+    #[inline(never)]
     pub(crate) const fn new(kind: Kind, most_elements: u32) -> Self {
         Self {
             place: Place::Value,
@@ -290,7 +292,7 @@ impl Table {
     fn read_again(&mut self, memory: &mut Memory<'_>, visit: &mut Visit<'_>) -> Reading<()> {
         let (until, schema) = (self.offset, self.schema);
         let Frame { start, base, .. } = *self.top();
-        *self.top_mut() = Frame { shape: Shape::Object(schema), start, base, ..Frame::DOCUMENT };
+        *self.top_mut() = Frame { shape: Shape::Object(schema), start, base, ..Frame::OPENED };
         self.keep = if schema.whole { WHOLE } else { 0 };
         self.scanning = None;
         self.place = Place::FirstKey;
@@ -401,7 +403,6 @@ impl Table {
     }
 
     /// Takes the colon: from here on the member is the one being read.
-    #[inline(never)]
     fn end_key(&mut self) -> Reading<()> {
         self.place = Place::Value;
         if self.skip.open > 0 {
@@ -439,7 +440,6 @@ impl Table {
         Ok(())
     }
 
-    #[inline(never)]
     fn begin_value(&mut self, byte: u8, memory: &mut Memory<'_>) -> Reading<()> {
         self.mark = self.offset;
         let mut kind = Kind::Any;
@@ -498,7 +498,7 @@ impl Table {
             self.scanning = Some(Scalar::Value);
             return Ok(());
         }
-        if self.open + self.skip.open >= MAX_DEPTH as u8 {
+        if u32::from(self.open + self.skip.open) >= MAX_DEPTH {
             return self.fail(Fault::TooDeep, 0);
         }
         self.place = if class == OBJECT { Place::FirstKey } else { Place::FirstElement };
@@ -522,7 +522,7 @@ impl Table {
         };
         let base = self.top().base.wrapping_add(u8::try_from(self.members().len()).unwrap_or(NONE));
         self.open += 1;
-        *self.top_mut() = Frame { shape, start: from, base, ..Frame::DOCUMENT };
+        *self.top_mut() = Frame { shape, start: from, base, ..Frame::OPENED };
         Ok(())
     }
 
@@ -636,8 +636,7 @@ impl Table {
             Shape::Object(schema) => {
                 let missing = schema.required & !top.given;
                 if missing != 0 {
-                    // One of 32 bits.
-                    self.top_mut().current = missing.trailing_zeros() as u8;
+                    self.top_mut().current = u8::try_from(missing.trailing_zeros()).unwrap_or(NONE);
                     return self.fail(Fault::Missing, 0);
                 }
                 if schema.whole {
@@ -787,7 +786,8 @@ impl Table {
                     Some(member) => field.member(member.name),
                     None => field,
                 },
-                _ => field.element(frame.given),
+                Shape::Document => field,
+                Shape::Items(_) | Shape::List(_) => field.element(frame.given),
             };
         }
         field
@@ -795,8 +795,12 @@ impl Table {
 }
 
 impl Frame {
+    /// Before its first member or element.
+    const OPENED: Self = Self { current: NONE, ..Self::DOCUMENT };
+
+    /// Zeros, which need no first value in flash.
     const DOCUMENT: Self =
-        Self { shape: Shape::Document, current: NONE, next: 0, base: 0, seen: 0, given: 0, start: 0 };
+        Self { shape: Shape::Document, current: 0, next: 0, base: 0, seen: 0, given: 0, start: 0 };
 }
 
 /// A key under way: a member that begins like it. Keys are compared as they come, so none needs room.
@@ -811,7 +815,6 @@ impl Key {
     const NONE: Self = Self { candidate: NONE, matched: 0 };
 
     /// Takes the next byte of the unescaped key.
-    #[inline(never)]
     fn go_on(&mut self, members: &'static [Member], byte: u8) {
         let matched = usize::from(self.matched);
         let next = |member: &Member| member.name.as_bytes().get(matched) == Some(&byte);
