@@ -95,7 +95,9 @@ impl<'a, T: Value<'a> + Copy, N: Next<'a, T>> List<'a, T, N> {
 
     pub(crate) fn iter(&self) -> Elements<'a, T, N> {
         match *self {
-            Self::Json { array, next, .. } => Elements::Json { slice: Slice::new(array.get(1..).unwrap_or_default()), next },
+            Self::Json { array, next, .. } => {
+                Elements::Json { slice: Slice::new(array.get(1..).unwrap_or_default()), next }
+            }
             Self::Slice(elements) => Elements::Slice(elements.iter()),
         }
     }

@@ -146,8 +146,7 @@ const BODY: Kind = Kind::Body(&(
         choose: |values| {
             const OF_MESSAGES: &Schema = &Schema::of(&[MSG_TYPE, Member::new("Data", Kind::Items(MESSAGES))]);
             const OF_REPORTS: &Schema = &Schema::of(&[MSG_TYPE, Member::new("Data", Kind::Items(REPORTS))]);
-            const OF_OTHERS: &Schema =
-                &Schema::of(&[MSG_TYPE, Member::new("Data", Kind::Items(&items(Kind::Raw)))]);
+            const OF_OTHERS: &Schema = &Schema::of(&[MSG_TYPE, Member::new("Data", Kind::Items(&items(Kind::Raw)))]);
             match MsgType::of(values, 0, 2) {
                 MsgType::Messages => OF_MESSAGES,
                 MsgType::Reports => OF_REPORTS,

@@ -58,7 +58,9 @@ mod tests {
             ram: Some(0),
         };
         assert_eq!(parse("read base  6144 3072 -  0"), Some(line));
-        for wrong in ["read 1 2 3 4", "read base 1 2 3", "read base 1 2 3 4 5", "read base 1 2 x -", "read base 1 2 -3 -"] {
+        for wrong in
+            ["read 1 2 3 4", "read base 1 2 3", "read base 1 2 3 4 5", "read base 1 2 x -", "read base 1 2 -3 -"]
+        {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }

@@ -76,7 +76,10 @@ fn every_probe_has_a_line(budget: &Path, lines: &[Line]) -> Result<(), String> {
         let path = entry.path();
         let probe = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         if !probe.starts_with(BASE) && probe != PANICS && !lines.iter().any(|line| line.probe == probe) {
-            return Err(format!("{}: the probe {probe} has no line; add `{probe} base - - - -`", budget.display()));
+            return Err(format!(
+                "{}: the probe {probe} has no line; add `{probe} base-{probe} - - - -`",
+                budget.display()
+            ));
         }
     }
     Ok(())
