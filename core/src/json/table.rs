@@ -228,13 +228,13 @@ impl Table {
         table
     }
 
-    /// Begins another document.
+    /// Begins another document. Its frame is as it was: only those of what is in it change.
+    #[inline(never)]
     pub(crate) fn restart(&mut self, kind: Kind) {
         self.place = Place::Value;
         self.scanning = None;
         self.kind = kind;
         self.open = 0;
-        *self.top_mut() = Frame::DOCUMENT;
         self.skip = Levels::NONE;
         self.offset = 0;
         self.keep = 0;
