@@ -102,7 +102,6 @@ impl Scan {
         };
     }
 
-    #[inline(never)]
     pub(crate) fn step(&mut self, byte: u8) -> Step {
         match self.state {
             State::Text => self.text(byte),

@@ -262,11 +262,11 @@ fn every_one_of_the_documents_is_taken_by_both() {
 #[test]
 fn both_readers_see_the_same_in_every_document_cut_and_changed_at_every_byte() {
     // Miri is a thousand times slower: it looks at fewer places.
-    let step = if cfg!(miri) { 211 } else { 1 };
+    let (first, step) = if cfg!(miri) { (100, 1000) } else { (0, 1) };
     for (both, document) in DOCUMENTS {
         let document = document.as_bytes();
         both(document);
-        for at in (0..document.len()).step_by(step) {
+        for at in (first..document.len()).step_by(step) {
             both(&document[..at]);
             let mut changed = Vec::from(document);
             for byte in *b"\" \\,:0{[}]-.enu5\x00\x80\xe5" {
