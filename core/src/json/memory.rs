@@ -43,14 +43,10 @@ impl<'m> Memory<'m> {
         let Self::Buffer(buf, len) = self else { return Ok(()) };
         let capacity = buf.len();
         let free = buf.get_mut(*len..).unwrap_or_default();
-        for (fitted, &byte) in bytes.iter().enumerate() {
-            let Some(room) = free.get_mut(fitted) else {
-                return Err((capacity, fitted));
-            };
-            *room = byte;
-        }
-        *len = len.saturating_add(bytes.len());
-        Ok(())
+        let fitted = bytes.len().min(free.len());
+        free.iter_mut().zip(bytes).for_each(|(room, byte)| *room = *byte);
+        *len = len.saturating_add(fitted);
+        if fitted < bytes.len() { Err((capacity, fitted)) } else { Ok(()) }
     }
 
     /// Gives up all that was kept after the first `len` bytes.

@@ -268,9 +268,8 @@ impl Table {
 
     fn read(&mut self, mut chunk: &[u8], memory: &mut Memory<'_>, visit: &mut Visit<'_>) -> Reading<()> {
         while let Some((&byte, rest)) = chunk.split_first() {
-            if self.scanning == Some(Scalar::Value) && self.scan.in_text() {
-                let ends = |byte: &u8| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\');
-                let len = chunk.iter().position(ends).unwrap_or(chunk.len());
+            if self.scan.in_text() {
+                let len = self.plain_len(chunk);
                 if let Some((plain, rest)) = chunk.split_at_checked(len)
                     && len > 0
                 {
@@ -286,11 +285,25 @@ impl Table {
                 self.read_again(memory, visit)?;
                 flow = self.step(byte, memory)?;
             }
-            self.visit(flow, byte, memory, visit)?;
+            if flow != Flow::On {
+                self.visit(flow, byte, memory, visit)?;
+            }
             self.offset = self.offset.wrapping_add(1);
             chunk = rest;
         }
         Ok(())
+    }
+
+    /// How many of the bytes that come next say no more than that the text being scanned goes on.
+    fn plain_len(&mut self, chunk: &[u8]) -> usize {
+        match self.scanning {
+            Some(Scalar::Key) => self.key.go_on_along(self.members(), chunk),
+            Some(Scalar::Value) => {
+                let ends = |byte: &u8| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\');
+                chunk.iter().position(ends).unwrap_or(chunk.len())
+            }
+            _ => 0,
+        }
     }
 
     /// Reads the object being held from its first byte to the one before this one, now that its schema is known.
@@ -307,20 +320,21 @@ impl Table {
         while self.offset < until {
             let byte = memory.byte(self.offset.wrapping_sub(self.hold.shift));
             let flow = self.step(byte, memory)?;
-            self.visit(flow, byte, memory, visit)?;
+            if flow != Flow::On {
+                self.visit(flow, byte, memory, visit)?;
+            }
             self.offset = self.offset.wrapping_add(1);
         }
         self.hold.again = false;
         Ok(())
     }
 
-    /// Gives the caller the element that has ended, if one has.
+    /// Gives the caller the element that has ended.
+    #[inline(never)]
     fn visit(&mut self, flow: Flow, byte: u8, memory: &mut Memory<'_>, visit: &mut Visit<'_>) -> Reading<()> {
-        if matches!(flow, Flow::Item | Flow::ItemBefore) {
-            visit(self.schema, &Values::new(memory.bytes(), &self.slots, self.top().base, self.given, 0));
-            if self.keep == 0 && !self.hold.again {
-                memory.truncate(self.top().start);
-            }
+        visit(self.schema, &Values::new(memory.bytes(), &self.slots, self.top().base, self.given, 0));
+        if self.keep == 0 && !self.hold.again {
+            memory.truncate(self.top().start);
         }
         if flow == Flow::ItemBefore {
             self.step(byte, memory)?;
@@ -838,8 +852,20 @@ impl Key {
         if self.candidate == NONE || begun.len() != usize::from(self.matched) {
             return None;
         }
-        let index = members.iter().position(|member| member.name.as_bytes() == begun)?;
+        let mut index = usize::from(self.candidate);
+        if members.get(index)?.name.len() != begun.len() {
+            index = members.iter().position(|member| member.name.as_bytes() == begun)?;
+        }
         Some((place(Some(index)), members.get(index)?))
+    }
+
+    /// Takes as many bytes as the candidate's name has next, and says how many.
+    fn go_on_along(&mut self, members: &'static [Member], bytes: &[u8]) -> usize {
+        let name = members.get(usize::from(self.candidate)).map_or(&[][..], |member| member.name.as_bytes());
+        let rest = name.get(usize::from(self.matched)..).unwrap_or_default();
+        let len = rest.iter().zip(bytes).take_while(|(name, byte)| name == byte).count();
+        self.matched = self.matched.saturating_add(u8::try_from(len).unwrap_or(NONE));
+        len
     }
 
     fn begun(self, members: &'static [Member]) -> &'static [u8] {
