@@ -11,14 +11,24 @@
 //! Written for a device's flash: a function that fails says so in a byte, and what went wrong is put together in one
 //! place from what the table knows by then.
 
-use crate::{Error, ErrorKind, Expected, Field};
+mod begin;
+mod end;
+mod fault;
+mod frame;
+mod key;
+
+use crate::{Error, ErrorKind, Expected};
 
 use super::{
-    MAX_DEPTH,
-    memory::{Kept, Memory},
+    memory::Memory,
     scan::{Scan, Step},
-    schema::{Items, Kind, Member, SLOTS, Schema, Values},
+    schema::{Kind, Member, SLOTS, Schema, Values},
 };
+
+pub(crate) use fault::Fault;
+use fault::Reading;
+use frame::{FRAMES, Frame, Levels, NONE, Shape};
+use key::Key;
 
 pub(crate) type Result<T> = core::result::Result<T, Error>;
 
@@ -69,25 +79,12 @@ pub(crate) struct Table {
     slots: [u64; SLOTS],
 }
 
-/// A frame for the document and for each of the three levels that are known here: a webhook's receivers are the third.
-const FRAMES: usize = 4;
-
-/// No member, or none that is known; not inside of an element.
-const NONE: u8 = u8::MAX;
-
 /// Why bytes are copied to memory: as a text with its quotes; as a value of any shape or a list; as an object whose
 /// schema is not known yet; as an object that is kept as it came.
 const TEXT: u8 = 1;
 const VALUE: u8 = 2;
 const HELD: u8 = 4;
 const WHOLE: u8 = 8;
-
-/// What a value begins with.
-const STRING: u8 = 1;
-const NUMBER: u8 = 2;
-const LITERAL: u8 = 4;
-const OBJECT: u8 = 8;
-const ARRAY: u8 = 16;
 
 /// What may come next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,33 +107,6 @@ enum Scalar {
     Null,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Frame {
-    shape: Shape,
-    /// The member being read, by its place in the schema; 0 inside of an element.
-    current: u8,
-    /// The member that comes next in documented order.
-    next: u8,
-    /// The first of its members' slots.
-    base: u8,
-    /// Members that have come.
-    seen: u32,
-    /// Members that are there and not `null`; the number of elements so far.
-    given: u32,
-    /// Where its first byte stands in memory, when it is kept there; else where what it holds begins.
-    start: usize,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Shape {
-    Document,
-    Object(&'static Schema),
-    /// An array whose elements are given to the caller.
-    Items(&'static Items),
-    /// An array that is kept as it came.
-    List(&'static Kind),
-}
-
 /// The object being held: where it begins, and which of its members says what it is.
 #[derive(Clone, Copy, Debug)]
 struct Hold {
@@ -150,36 +120,6 @@ struct Hold {
     /// Whether held bytes are being read again.
     again: bool,
 }
-
-/// What is wrong. The rest of what an error says is in the table by then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    End,
-    Byte,
-    ControlCharacter,
-    BadEscape,
-    LoneSurrogate,
-    InvalidUtf8,
-    TooDeep,
-    TrailingBytes,
-    WrongType,
-    Missing,
-    Duplicate,
-    Range,
-    TooMany,
-    TooFew,
-    Alone,
-    /// By the schema's own check.
-    Refused,
-    /// The buffer is full.
-    Full,
-}
-
-/// Why reading stops: the table keeps the fault, so that no function has to hand it on.
-#[derive(Debug)]
-struct Stop;
-
-type Reading<T> = core::result::Result<T, Stop>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
@@ -421,271 +361,6 @@ impl Table {
         self.unexpected(byte, expected)
     }
 
-    /// Takes the colon: from here on the member is the one being read.
-    fn end_key(&mut self) -> Reading<()> {
-        self.place = Place::Value;
-        if self.skip.open > 0 {
-            return Ok(());
-        }
-        self.kind = Kind::Any;
-        let Some((index, member)) = self.key.end(self.members()) else { return Ok(()) };
-        self.kind = member.kind;
-        let top = self.top_mut();
-        let bit = 1 << index;
-        let again = top.seen & bit != 0;
-        top.current = index;
-        top.next = index.wrapping_add(1);
-        top.seen |= bit;
-        if again { self.fail_at_mark(Fault::Duplicate) } else { Ok(()) }
-    }
-
-    /// Enters an element, or the value of a member that is known here; `byte` is its first, or 0 when there is none.
-    fn enter(&mut self, byte: u8) -> Reading<()> {
-        let top = *self.top();
-        let (kind, most) = match top.shape {
-            Shape::Document => return Ok(()),
-            Shape::Object(schema) => {
-                let second = schema.alone.is_some() && top.current != NONE && top.given != 0 && byte != b'n';
-                return if second { self.fail(Fault::Alone, 0) } else { Ok(()) };
-            }
-            Shape::Items(items) => (items.kind, items.most),
-            Shape::List(kind) => (*kind, self.most_elements),
-        };
-        self.kind = kind;
-        if top.given >= most {
-            return self.fail(Fault::TooMany, 0);
-        }
-        self.top_mut().current = 0;
-        Ok(())
-    }
-
-    fn begin_value(&mut self, byte: u8, memory: &mut Memory<'_>) -> Reading<()> {
-        self.mark = self.offset;
-        let mut kind = Kind::Any;
-        if self.skip.open == 0 {
-            self.enter(byte)?;
-            kind = self.kind;
-            if byte == b'n' && self.top().current != NONE && self.in_object() {
-                self.scan.begin(byte);
-                self.scanning = Some(Scalar::Null);
-                return Ok(());
-            }
-        }
-        let class = match byte {
-            b'"' => STRING,
-            b'-' | b'0'..=b'9' => NUMBER,
-            b'{' => OBJECT,
-            b'[' => ARRAY,
-            b't' | b'f' | b'n' => LITERAL,
-            _ => 0,
-        };
-        // Constants alone, which make a table of bytes.
-        let (fits, expected, keep) = match kind {
-            Kind::Any => (u8::MAX, Expected::Value, 0),
-            Kind::Raw => (u8::MAX, Expected::Value, VALUE),
-            Kind::Text | Kind::Checked(_) => (STRING, Expected::String, TEXT),
-            Kind::Integer(_) => (NUMBER, Expected::Integer, 0),
-            Kind::Digits(_) => (STRING | NUMBER, Expected::Integer, TEXT),
-            Kind::Object(_) => (OBJECT, Expected::Object, 0),
-            Kind::Union(_) => (OBJECT, Expected::Object, HELD),
-            Kind::Items(_) => (ARRAY, Expected::Array, 0),
-            Kind::List(_) => (ARRAY, Expected::Array, VALUE),
-            Kind::Body(_) => (OBJECT | ARRAY, Expected::ObjectOrArray, HELD),
-        };
-        let keep = match class {
-            STRING => keep & (TEXT | VALUE),
-            OBJECT => keep & (HELD | VALUE),
-            _ => keep & VALUE,
-        };
-        if class & fits == 0 {
-            self.expected = expected;
-            self.found = byte;
-            return self.fail(if class == 0 { Fault::Byte } else { Fault::WrongType }, 0);
-        }
-        let mut from = self.place(memory);
-        if keep != 0 {
-            let began = self.keep == 0;
-            self.keep |= keep;
-            if began && !self.hold.again {
-                self.copy(&[byte], memory)?;
-            }
-            from = self.place(memory).wrapping_sub(usize::from(keep != TEXT));
-            self.from = from;
-        }
-        if class & (OBJECT | ARRAY) == 0 {
-            self.scan.begin(byte);
-            self.scanning = Some(Scalar::Value);
-            return Ok(());
-        }
-        if u32::from(self.open + self.skip.open) >= MAX_DEPTH {
-            return self.fail(Fault::TooDeep, 0);
-        }
-        self.place = if class == OBJECT { Place::FirstKey } else { Place::FirstElement };
-        let shape = match kind {
-            Kind::Object(schema) => Shape::Object(schema),
-            Kind::Items(items) => Shape::Items(items),
-            Kind::List(kind) => Shape::List(kind),
-            Kind::Body(&(items, _)) if class == ARRAY => Shape::Items(items),
-            Kind::Union(union) | Kind::Body(&(_, union)) => {
-                self.hold.offset = self.offset;
-                self.hold.shift = self.offset.wrapping_sub(from);
-                self.hold.frame = self.open + 1;
-                self.hold.by = union.by;
-                self.hold.choose = union.choose;
-                Shape::Object(union.pending)
-            }
-            _ => {
-                self.skip.push(class == OBJECT);
-                return Ok(());
-            }
-        };
-        let base = self.top().base.wrapping_add(u8::try_from(self.members().len()).unwrap_or(NONE));
-        self.open += 1;
-        *self.top_mut() = Frame { shape, start: from, base, ..Frame::OPENED };
-        Ok(())
-    }
-
-    /// Ends a scalar; `after` bytes have been read past it.
-    fn end_scalar(&mut self, scalar: Scalar, after: usize, memory: &Memory<'_>) -> Reading<Flow> {
-        self.scanning = None;
-        self.place = if scalar == Scalar::Key { Place::Colon } else { Place::After };
-        if scalar == Scalar::Key || self.skip.open > 0 {
-            return Ok(Flow::On);
-        }
-        if scalar == Scalar::Null {
-            let current = usize::from(self.top().current);
-            if matches!(self.top().shape, Shape::Object(schema) if schema.required & 1 << (current % 32) != 0) {
-                return self.fail_at_mark(Fault::Missing);
-            }
-            self.top_mut().current = NONE;
-            return Ok(Flow::On);
-        }
-        let text = self.keep & TEXT != 0;
-        let end = self.place(memory).wrapping_sub(after.wrapping_add(usize::from(text)));
-        let kept = Kept { start: self.from, end, escaped: text && self.scan.escaped };
-        let slot = match self.kind {
-            Kind::Raw | Kind::Text => kept.slot(),
-            Kind::Checked(check) => match check(kept.text(memory.bytes())) {
-                None => kept.slot(),
-                Some(refused) => {
-                    self.refused = refused;
-                    return self.fail_at_mark(Fault::Refused);
-                }
-            },
-            Kind::Digits(&(_, number)) if text => match number(kept.text(memory.bytes())) {
-                Some(number) => number.cast_unsigned(),
-                None => {
-                    self.expected = Expected::IntegerOrDigits;
-                    return self.fail_at_mark(Fault::WrongType);
-                }
-            },
-            _ => self.integer()?,
-        };
-        self.keep &= !TEXT;
-        self.end_value(slot, memory)
-    }
-
-    /// What the number being read is kept as.
-    fn integer(&mut self) -> Reading<u64> {
-        let (Kind::Integer(range) | Kind::Digits(&(range, _))) = self.kind else { return Ok(0) };
-        if !self.scan.is_integer() {
-            self.expected = Expected::Integer;
-            return self.fail_at_mark(Fault::WrongType);
-        }
-        match self.scan.magnitude().and_then(|magnitude| range.take(self.scan.negative, magnitude)) {
-            Some(slot) => Ok(slot),
-            None => self.fail_at_mark(Fault::Range),
-        }
-    }
-
-    /// Ends a value that is known here, or one that a member not known here has.
-    fn end_value(&mut self, slot: u64, memory: &Memory<'_>) -> Reading<Flow> {
-        if let Kind::Raw = self.kind {
-            self.keep &= !VALUE;
-        }
-        self.place = Place::After;
-        let top = *self.top();
-        self.top_mut().current = NONE;
-        match top.shape {
-            Shape::Document => {
-                self.place = Place::End;
-                // The members of an object are in their slots.
-                if !matches!(self.kind, Kind::Any) {
-                    self.put(0, slot);
-                }
-            }
-            Shape::Object(_) if top.current == NONE => {}
-            Shape::Object(_) => {
-                self.top_mut().given |= 1 << top.current;
-                self.put(top.base.wrapping_add(top.current), slot);
-                if self.hold.by == top.current && self.hold.frame == self.open {
-                    let values = Values::new(memory.bytes(), &self.slots, top.base, u32::MAX, 0);
-                    self.schema = (self.hold.choose)(&values);
-                    return Ok(Flow::Again);
-                }
-            }
-            Shape::Items(items) => {
-                self.top_mut().given = top.given.saturating_add(1);
-                if let Kind::Raw = items.kind {
-                    self.put(top.base, slot);
-                    (self.schema, self.given) = (Schema::NONE, 1);
-                }
-                return Ok(if self.keep & HELD == 0 { Flow::Item } else { Flow::On });
-            }
-            Shape::List(_) => self.top_mut().given = top.given.saturating_add(1),
-        }
-        Ok(Flow::On)
-    }
-
-    /// Closes the innermost object or array.
-    fn close(&mut self, memory: &Memory<'_>) -> Reading<Flow> {
-        let end = self.place(memory);
-        if self.skip.open > 0 {
-            self.skip.pop();
-            self.place = Place::After;
-            if self.skip.open > 0 {
-                return Ok(Flow::On);
-            }
-            return self.end_value(Kept { start: self.from, end, escaped: false }.slot(), memory);
-        }
-        let top = *self.top();
-        let mut slot = u64::from(top.given);
-        let whole = Kept { start: top.start, end, escaped: false }.slot();
-        match top.shape {
-            Shape::Object(schema) => {
-                let missing = schema.required & !top.given;
-                if missing != 0 {
-                    self.top_mut().current = u8::try_from(missing.trailing_zeros()).unwrap_or(NONE);
-                    return self.fail(Fault::Missing, 0);
-                }
-                if schema.whole {
-                    self.put(top.base.wrapping_add(u8::try_from(schema.members.len()).unwrap_or(NONE)), whole);
-                    self.keep &= !WHOLE;
-                }
-                (self.schema, self.given) = (schema, top.given);
-                self.open = self.open.wrapping_sub(1);
-            }
-            Shape::Items(items) => {
-                self.open = self.open.wrapping_sub(1);
-                if top.given < items.least {
-                    return self.fail(Fault::TooFew, 0);
-                }
-                self.elements = top.given;
-                // A document that is an array has no members.
-                self.given = 0;
-            }
-            _ => {
-                self.open = self.open.wrapping_sub(1);
-                self.keep &= !VALUE;
-                self.elements = top.given;
-                slot = whole;
-            }
-        }
-        // A bracket has closed the value, whatever its last element was.
-        self.kind = Kind::Any;
-        self.end_value(slot, memory)
-    }
-
     /// Keeps the bytes that come next, when they are to be kept.
     fn copy(&mut self, bytes: &[u8], memory: &mut Memory<'_>) -> Reading<()> {
         if self.keep == 0 {
@@ -735,172 +410,5 @@ impl Table {
 
     fn in_object(&self) -> bool {
         if self.skip.open > 0 { self.skip.in_object() } else { matches!(self.top().shape, Shape::Object(_)) }
-    }
-
-    // ------------------------------------------------------------------------------------------------------- errors
-
-    #[inline(never)]
-    fn unexpected<T>(&mut self, found: u8, expected: Expected) -> Reading<T> {
-        self.found = found;
-        self.expected = expected;
-        self.fail(Fault::Byte, 0)
-    }
-
-    /// Fails at the first byte of the value or key being read.
-    fn fail_at_mark<T>(&mut self, fault: Fault) -> Reading<T> {
-        self.offset = self.mark;
-        self.fail(fault, 0)
-    }
-
-    fn fail<T>(&mut self, fault: Fault, back: u8) -> Reading<T> {
-        self.fault = Some(fault);
-        self.fault_at = self.offset.wrapping_sub(usize::from(back));
-        Err(Stop)
-    }
-
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn error(&self) -> Error {
-        let expected = self.expected;
-        let kind = match self.fault {
-            None | Some(Fault::End) => ErrorKind::UnexpectedEnd,
-            Some(Fault::Byte) => ErrorKind::UnexpectedByte { found: self.found, expected },
-            Some(Fault::ControlCharacter) => ErrorKind::ControlCharacter,
-            Some(Fault::BadEscape) => ErrorKind::BadEscape,
-            Some(Fault::LoneSurrogate) => ErrorKind::LoneSurrogate,
-            Some(Fault::InvalidUtf8) => ErrorKind::InvalidUtf8,
-            Some(Fault::TooDeep) => ErrorKind::TooDeep { limit: MAX_DEPTH },
-            Some(Fault::TrailingBytes) => ErrorKind::TrailingBytes,
-            Some(Fault::WrongType) => ErrorKind::WrongType { expected },
-            Some(Fault::Missing) => ErrorKind::Missing,
-            Some(Fault::Duplicate) => ErrorKind::Duplicate,
-            Some(Fault::Range) => match self.kind {
-                Kind::Integer(range) | Kind::Digits(&(range, _)) => range.error(),
-                _ => ErrorKind::UnexpectedEnd,
-            },
-            Some(Fault::TooMany) => match self.top().shape {
-                Shape::Items(items) => ErrorKind::TooMany { limit: items.most },
-                _ => ErrorKind::TooMany { limit: self.most_elements },
-            },
-            Some(Fault::TooFew) => ErrorKind::TooFew { least: 1 },
-            Some(Fault::Alone) => match self.top().shape {
-                Shape::Object(schema) => ErrorKind::Malformed(schema.alone.unwrap_or_default()),
-                _ => ErrorKind::UnexpectedEnd,
-            },
-            Some(Fault::Refused) => *self.refused,
-            Some(Fault::Full) => ErrorKind::BufferFull { needed: self.mark.saturating_add(1), capacity: self.mark },
-        };
-        Error::new(kind, self.field(), self.fault_at)
-    }
-
-    /// The path of what is being read.
-    fn field(&self) -> Field {
-        let mut field = Field::BODY;
-        for frame in self.frames.iter().take(usize::from(self.open) + 1) {
-            if frame.current == NONE {
-                continue;
-            }
-            field = match frame.shape {
-                Shape::Object(schema) => match schema.members.get(usize::from(frame.current)) {
-                    Some(member) => field.member(member.name),
-                    None => field,
-                },
-                Shape::Document => field,
-                Shape::Items(_) | Shape::List(_) => field.element(frame.given),
-            };
-        }
-        field
-    }
-}
-
-impl Frame {
-    /// Before its first member or element.
-    const OPENED: Self = Self { current: NONE, ..Self::DOCUMENT };
-
-    const DOCUMENT: Self = Self { shape: Shape::Document, current: 0, next: 0, base: 0, seen: 0, given: 0, start: 0 };
-}
-
-/// A key under way: a member that begins like it. Keys are compared as they come, so none needs room.
-#[derive(Clone, Copy, Debug)]
-struct Key {
-    candidate: u8,
-    /// How many bytes of the candidate's name have come.
-    matched: u8,
-}
-
-impl Key {
-    const NONE: Self = Self { candidate: NONE, matched: 0 };
-
-    /// Takes the next byte of the unescaped key.
-    fn go_on(&mut self, members: &'static [Member], byte: u8) {
-        let matched = usize::from(self.matched);
-        let next = |member: &Member| member.name.as_bytes().get(matched) == Some(&byte);
-        if self.candidate == NONE {
-            return;
-        }
-        if !members.get(usize::from(self.candidate)).is_some_and(next) {
-            let begun = self.begun(members);
-            let other = |member: &Member| next(member) && member.name.as_bytes().starts_with(begun);
-            self.candidate = place(members.iter().position(other));
-        }
-        self.matched = self.matched.saturating_add(1);
-    }
-
-    /// The member whose name the whole key is.
-    fn end(self, members: &'static [Member]) -> Option<(u8, &'static Member)> {
-        let begun = self.begun(members);
-        if self.candidate == NONE || begun.len() != usize::from(self.matched) {
-            return None;
-        }
-        let mut index = usize::from(self.candidate);
-        if members.get(index)?.name.len() != begun.len() {
-            index = members.iter().position(|member| member.name.as_bytes() == begun)?;
-        }
-        Some((place(Some(index)), members.get(index)?))
-    }
-
-    /// Takes as many bytes as the candidate's name has next, and says how many.
-    fn go_on_along(&mut self, members: &'static [Member], bytes: &[u8]) -> usize {
-        let name = members.get(usize::from(self.candidate)).map_or(&[][..], |member| member.name.as_bytes());
-        let rest = name.get(usize::from(self.matched)..).unwrap_or_default();
-        let len = rest.iter().zip(bytes).take_while(|(name, byte)| name == byte).count();
-        self.matched = self.matched.saturating_add(u8::try_from(len).unwrap_or(NONE));
-        len
-    }
-
-    fn begun(self, members: &'static [Member]) -> &'static [u8] {
-        let name = members.get(usize::from(self.candidate)).map_or(&[][..], |member| member.name.as_bytes());
-        name.get(..usize::from(self.matched)).unwrap_or_default()
-    }
-}
-
-fn place(index: Option<usize>) -> u8 {
-    index.and_then(|index| u8::try_from(index).ok()).unwrap_or(NONE)
-}
-
-/// The brackets open inside a value that is not known here: one bit a level, 1 for an object.
-#[derive(Clone, Copy, Debug)]
-struct Levels {
-    open: u8,
-    bits: u32,
-}
-
-const _: () = assert!(MAX_DEPTH <= u32::BITS, "a level needs a bit");
-
-impl Levels {
-    const NONE: Self = Self { open: 0, bits: 0 };
-
-    fn push(&mut self, object: bool) {
-        self.bits = self.bits << 1 | u32::from(object);
-        self.open += 1;
-    }
-
-    fn pop(&mut self) {
-        self.bits >>= 1;
-        self.open = self.open.saturating_sub(1);
-    }
-
-    fn in_object(self) -> bool {
-        self.bits & 1 == 1
     }
 }

@@ -1,0 +1,141 @@
+//! What begins at a byte: a member, an element, a value.
+
+use crate::Expected;
+
+use super::{
+    super::{MAX_DEPTH, memory::Memory, schema::Kind},
+    Fault, Frame, HELD, NONE, Place, Reading, Scalar, Shape, TEXT, Table, VALUE,
+};
+
+/// What a value begins with.
+const STRING: u8 = 1;
+const NUMBER: u8 = 2;
+const LITERAL: u8 = 4;
+const OBJECT: u8 = 8;
+const ARRAY: u8 = 16;
+
+impl Table {
+    /// Takes the colon: from here on the member is the one being read.
+    pub(super) fn end_key(&mut self) -> Reading<()> {
+        self.place = Place::Value;
+        if self.skip.open > 0 {
+            return Ok(());
+        }
+        self.kind = Kind::Any;
+        let Some((index, member)) = self.key.end(self.members()) else { return Ok(()) };
+        self.kind = member.kind;
+        let top = self.top_mut();
+        let bit = 1 << index;
+        let again = top.seen & bit != 0;
+        top.current = index;
+        top.next = index.wrapping_add(1);
+        top.seen |= bit;
+        if again { self.fail_at_mark(Fault::Duplicate) } else { Ok(()) }
+    }
+
+    /// Enters an element, or the value of a member that is known here; `byte` is its first, or 0 when there is none.
+    pub(super) fn enter(&mut self, byte: u8) -> Reading<()> {
+        let top = *self.top();
+        let (kind, most) = match top.shape {
+            Shape::Document => return Ok(()),
+            Shape::Object(schema) => {
+                let second = schema.alone.is_some() && top.current != NONE && top.given != 0 && byte != b'n';
+                return if second { self.fail(Fault::Alone, 0) } else { Ok(()) };
+            }
+            Shape::Items(items) => (items.kind, items.most),
+            Shape::List(kind) => (*kind, self.most_elements),
+        };
+        self.kind = kind;
+        if top.given >= most {
+            return self.fail(Fault::TooMany, 0);
+        }
+        self.top_mut().current = 0;
+        Ok(())
+    }
+
+    pub(super) fn begin_value(&mut self, byte: u8, memory: &mut Memory<'_>) -> Reading<()> {
+        self.mark = self.offset;
+        let mut kind = Kind::Any;
+        if self.skip.open == 0 {
+            self.enter(byte)?;
+            kind = self.kind;
+            if byte == b'n' && self.top().current != NONE && self.in_object() {
+                self.scan.begin(byte);
+                self.scanning = Some(Scalar::Null);
+                return Ok(());
+            }
+        }
+        let class = match byte {
+            b'"' => STRING,
+            b'-' | b'0'..=b'9' => NUMBER,
+            b'{' => OBJECT,
+            b'[' => ARRAY,
+            b't' | b'f' | b'n' => LITERAL,
+            _ => 0,
+        };
+        // Constants alone, which make a table of bytes.
+        let (fits, expected, keep) = match kind {
+            Kind::Any => (u8::MAX, Expected::Value, 0),
+            Kind::Raw => (u8::MAX, Expected::Value, VALUE),
+            Kind::Text | Kind::Checked(_) => (STRING, Expected::String, TEXT),
+            Kind::Integer(_) => (NUMBER, Expected::Integer, 0),
+            Kind::Digits(_) => (STRING | NUMBER, Expected::Integer, TEXT),
+            Kind::Object(_) => (OBJECT, Expected::Object, 0),
+            Kind::Union(_) => (OBJECT, Expected::Object, HELD),
+            Kind::Items(_) => (ARRAY, Expected::Array, 0),
+            Kind::List(_) => (ARRAY, Expected::Array, VALUE),
+            Kind::Body(_) => (OBJECT | ARRAY, Expected::ObjectOrArray, HELD),
+        };
+        let keep = match class {
+            STRING => keep & (TEXT | VALUE),
+            OBJECT => keep & (HELD | VALUE),
+            _ => keep & VALUE,
+        };
+        if class & fits == 0 {
+            self.expected = expected;
+            self.found = byte;
+            return self.fail(if class == 0 { Fault::Byte } else { Fault::WrongType }, 0);
+        }
+        let mut from = self.place(memory);
+        if keep != 0 {
+            let began = self.keep == 0;
+            self.keep |= keep;
+            if began && !self.hold.again {
+                self.copy(&[byte], memory)?;
+            }
+            from = self.place(memory).wrapping_sub(usize::from(keep != TEXT));
+            self.from = from;
+        }
+        if class & (OBJECT | ARRAY) == 0 {
+            self.scan.begin(byte);
+            self.scanning = Some(Scalar::Value);
+            return Ok(());
+        }
+        if u32::from(self.open + self.skip.open) >= MAX_DEPTH {
+            return self.fail(Fault::TooDeep, 0);
+        }
+        self.place = if class == OBJECT { Place::FirstKey } else { Place::FirstElement };
+        let shape = match kind {
+            Kind::Object(schema) => Shape::Object(schema),
+            Kind::Items(items) => Shape::Items(items),
+            Kind::List(kind) => Shape::List(kind),
+            Kind::Body(&(items, _)) if class == ARRAY => Shape::Items(items),
+            Kind::Union(union) | Kind::Body(&(_, union)) => {
+                self.hold.offset = self.offset;
+                self.hold.shift = self.offset.wrapping_sub(from);
+                self.hold.frame = self.open + 1;
+                self.hold.by = union.by;
+                self.hold.choose = union.choose;
+                Shape::Object(union.pending)
+            }
+            _ => {
+                self.skip.push(class == OBJECT);
+                return Ok(());
+            }
+        };
+        let base = self.top().base.wrapping_add(u8::try_from(self.members().len()).unwrap_or(NONE));
+        self.open += 1;
+        *self.top_mut() = Frame { shape, start: from, base, ..Frame::OPENED };
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+//! What ends at a byte: a scalar, a value, an object or array.
+
+use crate::Expected;
+
+use super::{
+    super::{
+        memory::{Kept, Memory},
+        schema::{Kind, Schema, Values},
+    },
+    Fault, Flow, HELD, NONE, Place, Reading, Scalar, Shape, TEXT, Table, VALUE, WHOLE,
+};
+
+impl Table {
+    /// Ends a scalar; `after` bytes have been read past it.
+    pub(super) fn end_scalar(&mut self, scalar: Scalar, after: usize, memory: &Memory<'_>) -> Reading<Flow> {
+        self.scanning = None;
+        self.place = if scalar == Scalar::Key { Place::Colon } else { Place::After };
+        if scalar == Scalar::Key || self.skip.open > 0 {
+            return Ok(Flow::On);
+        }
+        if scalar == Scalar::Null {
+            let current = usize::from(self.top().current);
+            if matches!(self.top().shape, Shape::Object(schema) if schema.required & 1 << (current % 32) != 0) {
+                return self.fail_at_mark(Fault::Missing);
+            }
+            self.top_mut().current = NONE;
+            return Ok(Flow::On);
+        }
+        let text = self.keep & TEXT != 0;
+        let end = self.place(memory).wrapping_sub(after.wrapping_add(usize::from(text)));
+        let kept = Kept { start: self.from, end, escaped: text && self.scan.escaped };
+        let slot = match self.kind {
+            Kind::Raw | Kind::Text => kept.slot(),
+            Kind::Checked(check) => match check(kept.text(memory.bytes())) {
+                None => kept.slot(),
+                Some(refused) => {
+                    self.refused = refused;
+                    return self.fail_at_mark(Fault::Refused);
+                }
+            },
+            Kind::Digits(&(_, number)) if text => match number(kept.text(memory.bytes())) {
+                Some(number) => number.cast_unsigned(),
+                None => {
+                    self.expected = Expected::IntegerOrDigits;
+                    return self.fail_at_mark(Fault::WrongType);
+                }
+            },
+            _ => self.integer()?,
+        };
+        self.keep &= !TEXT;
+        self.end_value(slot, memory)
+    }
+
+    /// What the number being read is kept as.
+    pub(super) fn integer(&mut self) -> Reading<u64> {
+        let (Kind::Integer(range) | Kind::Digits(&(range, _))) = self.kind else { return Ok(0) };
+        if !self.scan.is_integer() {
+            self.expected = Expected::Integer;
+            return self.fail_at_mark(Fault::WrongType);
+        }
+        match self.scan.magnitude().and_then(|magnitude| range.take(self.scan.negative, magnitude)) {
+            Some(slot) => Ok(slot),
+            None => self.fail_at_mark(Fault::Range),
+        }
+    }
+
+    /// Ends a value that is known here, or one that a member not known here has.
+    pub(super) fn end_value(&mut self, slot: u64, memory: &Memory<'_>) -> Reading<Flow> {
+        if let Kind::Raw = self.kind {
+            self.keep &= !VALUE;
+        }
+        self.place = Place::After;
+        let top = *self.top();
+        self.top_mut().current = NONE;
+        match top.shape {
+            Shape::Document => {
+                self.place = Place::End;
+                // The members of an object are in their slots.
+                if !matches!(self.kind, Kind::Any) {
+                    self.put(0, slot);
+                }
+            }
+            Shape::Object(_) if top.current == NONE => {}
+            Shape::Object(_) => {
+                self.top_mut().given |= 1 << top.current;
+                self.put(top.base.wrapping_add(top.current), slot);
+                if self.hold.by == top.current && self.hold.frame == self.open {
+                    let values = Values::new(memory.bytes(), &self.slots, top.base, u32::MAX, 0);
+                    self.schema = (self.hold.choose)(&values);
+                    return Ok(Flow::Again);
+                }
+            }
+            Shape::Items(items) => {
+                self.top_mut().given = top.given.saturating_add(1);
+                if let Kind::Raw = items.kind {
+                    self.put(top.base, slot);
+                    (self.schema, self.given) = (Schema::NONE, 1);
+                }
+                return Ok(if self.keep & HELD == 0 { Flow::Item } else { Flow::On });
+            }
+            Shape::List(_) => self.top_mut().given = top.given.saturating_add(1),
+        }
+        Ok(Flow::On)
+    }
+
+    /// Closes the innermost object or array.
+    pub(super) fn close(&mut self, memory: &Memory<'_>) -> Reading<Flow> {
+        let end = self.place(memory);
+        if self.skip.open > 0 {
+            self.skip.pop();
+            self.place = Place::After;
+            if self.skip.open > 0 {
+                return Ok(Flow::On);
+            }
+            return self.end_value(Kept { start: self.from, end, escaped: false }.slot(), memory);
+        }
+        let top = *self.top();
+        let mut slot = u64::from(top.given);
+        let whole = Kept { start: top.start, end, escaped: false }.slot();
+        match top.shape {
+            Shape::Object(schema) => {
+                let missing = schema.required & !top.given;
+                if missing != 0 {
+                    self.top_mut().current = u8::try_from(missing.trailing_zeros()).unwrap_or(NONE);
+                    return self.fail(Fault::Missing, 0);
+                }
+                if schema.whole {
+                    self.put(top.base.wrapping_add(u8::try_from(schema.members.len()).unwrap_or(NONE)), whole);
+                    self.keep &= !WHOLE;
+                }
+                (self.schema, self.given) = (schema, top.given);
+                self.open = self.open.wrapping_sub(1);
+            }
+            Shape::Items(items) => {
+                self.open = self.open.wrapping_sub(1);
+                if top.given < items.least {
+                    return self.fail(Fault::TooFew, 0);
+                }
+                self.elements = top.given;
+                // A document that is an array has no members.
+                self.given = 0;
+            }
+            _ => {
+                self.open = self.open.wrapping_sub(1);
+                self.keep &= !VALUE;
+                self.elements = top.given;
+                slot = whole;
+            }
+        }
+        // A bracket has closed the value, whatever its last element was.
+        self.kind = Kind::Any;
+        self.end_value(slot, memory)
+    }
+}

@@ -1,0 +1,113 @@
+//! What is wrong with a document: noted in a byte where it is found, told in full in one place.
+
+use crate::{Error, ErrorKind, Expected, Field};
+
+use super::{
+    super::{MAX_DEPTH, schema::Kind},
+    NONE, Shape, Table,
+};
+
+/// What is wrong. The rest of what an error says is in the table by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    End,
+    Byte,
+    ControlCharacter,
+    BadEscape,
+    LoneSurrogate,
+    InvalidUtf8,
+    TooDeep,
+    TrailingBytes,
+    WrongType,
+    Missing,
+    Duplicate,
+    Range,
+    TooMany,
+    TooFew,
+    Alone,
+    /// By the schema's own check.
+    Refused,
+    /// The buffer is full.
+    Full,
+}
+
+/// Why reading stops: the table keeps the fault, so that no function has to hand it on.
+#[derive(Debug)]
+pub(super) struct Stop;
+
+pub(super) type Reading<T> = Result<T, Stop>;
+
+impl Table {
+    #[inline(never)]
+    pub(super) fn unexpected<T>(&mut self, found: u8, expected: Expected) -> Reading<T> {
+        self.found = found;
+        self.expected = expected;
+        self.fail(Fault::Byte, 0)
+    }
+
+    /// Fails at the first byte of the value or key being read.
+    pub(super) fn fail_at_mark<T>(&mut self, fault: Fault) -> Reading<T> {
+        self.offset = self.mark;
+        self.fail(fault, 0)
+    }
+
+    pub(super) fn fail<T>(&mut self, fault: Fault, back: u8) -> Reading<T> {
+        self.fault = Some(fault);
+        self.fault_at = self.offset.wrapping_sub(usize::from(back));
+        Err(Stop)
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn error(&self) -> Error {
+        let expected = self.expected;
+        let kind = match self.fault {
+            None | Some(Fault::End) => ErrorKind::UnexpectedEnd,
+            Some(Fault::Byte) => ErrorKind::UnexpectedByte { found: self.found, expected },
+            Some(Fault::ControlCharacter) => ErrorKind::ControlCharacter,
+            Some(Fault::BadEscape) => ErrorKind::BadEscape,
+            Some(Fault::LoneSurrogate) => ErrorKind::LoneSurrogate,
+            Some(Fault::InvalidUtf8) => ErrorKind::InvalidUtf8,
+            Some(Fault::TooDeep) => ErrorKind::TooDeep { limit: MAX_DEPTH },
+            Some(Fault::TrailingBytes) => ErrorKind::TrailingBytes,
+            Some(Fault::WrongType) => ErrorKind::WrongType { expected },
+            Some(Fault::Missing) => ErrorKind::Missing,
+            Some(Fault::Duplicate) => ErrorKind::Duplicate,
+            Some(Fault::Range) => match self.kind {
+                Kind::Integer(range) | Kind::Digits(&(range, _)) => range.error(),
+                _ => ErrorKind::UnexpectedEnd,
+            },
+            Some(Fault::TooMany) => match self.top().shape {
+                Shape::Items(items) => ErrorKind::TooMany { limit: items.most },
+                _ => ErrorKind::TooMany { limit: self.most_elements },
+            },
+            Some(Fault::TooFew) => ErrorKind::TooFew { least: 1 },
+            Some(Fault::Alone) => match self.top().shape {
+                Shape::Object(schema) => ErrorKind::Malformed(schema.alone.unwrap_or_default()),
+                _ => ErrorKind::UnexpectedEnd,
+            },
+            Some(Fault::Refused) => *self.refused,
+            Some(Fault::Full) => ErrorKind::BufferFull { needed: self.mark.saturating_add(1), capacity: self.mark },
+        };
+        Error::new(kind, self.field(), self.fault_at)
+    }
+
+    /// The path of what is being read.
+    pub(super) fn field(&self) -> Field {
+        let mut field = Field::BODY;
+        for frame in self.frames.iter().take(usize::from(self.open) + 1) {
+            if frame.current == NONE {
+                continue;
+            }
+            field = match frame.shape {
+                Shape::Object(schema) => match schema.members.get(usize::from(frame.current)) {
+                    Some(member) => field.member(member.name),
+                    None => field,
+                },
+                Shape::Document => field,
+                Shape::Items(_) | Shape::List(_) => field.element(frame.given),
+            };
+        }
+        field
+    }
+}

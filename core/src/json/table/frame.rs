@@ -1,0 +1,74 @@
+//! Where in the tree of a document the table-driven reader is.
+
+use super::super::{
+    MAX_DEPTH,
+    schema::{Items, Kind, Schema},
+};
+
+/// A frame for the document and for each of the three levels that are known here: a webhook's receivers are the third.
+pub(super) const FRAMES: usize = 4;
+
+/// No member, or none that is known; not inside of an element.
+pub(super) const NONE: u8 = u8::MAX;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame {
+    pub(super) shape: Shape,
+    /// The member being read, by its place in the schema; 0 inside of an element.
+    pub(super) current: u8,
+    /// The member that comes next in documented order.
+    pub(super) next: u8,
+    /// The first of its members' slots.
+    pub(super) base: u8,
+    /// Members that have come.
+    pub(super) seen: u32,
+    /// Members that are there and not `null`; the number of elements so far.
+    pub(super) given: u32,
+    /// Where its first byte stands in memory, when it is kept there; else where what it holds begins.
+    pub(super) start: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shape {
+    Document,
+    Object(&'static Schema),
+    /// An array whose elements are given to the caller.
+    Items(&'static Items),
+    /// An array that is kept as it came.
+    List(&'static Kind),
+}
+
+impl Frame {
+    /// Before its first member or element.
+    pub(super) const OPENED: Self = Self { current: NONE, ..Self::DOCUMENT };
+
+    pub(super) const DOCUMENT: Self =
+        Self { shape: Shape::Document, current: 0, next: 0, base: 0, seen: 0, given: 0, start: 0 };
+}
+
+/// The brackets open inside a value that is not known here: one bit a level, 1 for an object.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Levels {
+    pub(super) open: u8,
+    pub(super) bits: u32,
+}
+
+const _: () = assert!(MAX_DEPTH <= u32::BITS, "a level needs a bit");
+
+impl Levels {
+    pub(super) const NONE: Self = Self { open: 0, bits: 0 };
+
+    pub(super) fn push(&mut self, object: bool) {
+        self.bits = self.bits << 1 | u32::from(object);
+        self.open += 1;
+    }
+
+    pub(super) fn pop(&mut self) {
+        self.bits >>= 1;
+        self.open = self.open.saturating_sub(1);
+    }
+
+    pub(super) fn in_object(self) -> bool {
+        self.bits & 1 == 1
+    }
+}
