@@ -150,7 +150,7 @@ fn copy(value: Out<'_>, buf: &mut [u8], full: Option<Error>) {
     while let Some(value) = values.pop() {
         match value {
             Out::Text(text) => copy_text(text, buf),
-            Out::Object(_, inside) | Out::Array(inside) => {
+            Out::Within(inside) => {
                 let inside = (0..).map(|index| inside.value(index));
                 values.extend(inside.take_while(|value| !matches!(value, Out::End)));
             }

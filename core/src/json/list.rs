@@ -82,7 +82,7 @@ impl<'a, T: Value<'a> + Copy, N: Next<'a, T>> List<'a, T, N> {
     pub(crate) fn out(&self) -> Out<'_> {
         match self {
             Self::Json { array, .. } => Out::Json(array.as_bytes()),
-            Self::Slice(_) => Out::Array(self),
+            Self::Slice(_) => Out::Within(self),
         }
     }
 

@@ -596,6 +596,11 @@ macro_rules! object {
         }
 
         impl<$lt> crate::json::write::Outs for $Name {
+            fn keys(&self) -> &'static [&'static str] {
+                // The names alone, so that who only writes does not carry what reading needs.
+                const { &[$($key),*] }
+            }
+
             fn value(&self, index: usize) -> crate::json::write::Out<'_> {
                 #[allow(non_camel_case_types, reason = "the fields' own names, so that each has a number")]
                 #[derive(Clone, Copy)]
@@ -647,8 +652,7 @@ macro_rules! object {
                 const {
                     let _ = <Self as crate::json::schema::Value<'_>>::LEVELS;
                 }
-                // The names alone, so that who only writes does not carry what reading needs.
-                crate::json::write::Out::Object(const { &[$($key),*] }, self)
+                crate::json::write::Out::Within(self)
             }
 
             #[inline]

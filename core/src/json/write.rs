@@ -4,6 +4,8 @@
 //! object more costs a device's image its table and nothing else. It writes all that is sent one by one; what is sent
 //! in batches has a fast writer in `room.rs`, which leaves to this one what does not fit.
 
+use core::slice::Iter;
+
 use crate::{Error, ErrorKind, Field, Text};
 
 use super::{room::Room, table::Result};
@@ -20,15 +22,19 @@ pub(crate) enum Out<'v> {
     Base64(&'v [u8]),
     /// Checked JSON, which is written without white space and with the fewest escapes.
     Json(&'v [u8]),
-    /// The members that are there, in the order of their table.
-    Object(&'static [&'static str], &'v dyn Outs),
-    Array(&'v dyn Outs),
+    /// An object or array: those of its values that are there.
+    Within(&'v dyn Outs),
     /// No value: there are no more.
     End,
 }
 
 /// What has numbered values: an object its members', an array its elements.
 pub(crate) trait Outs {
+    /// An object's keys, in the order of its values; an array has none.
+    fn keys(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// The value with number `index`; [`Out::End`] past the last.
     fn value(&self, index: usize) -> Out<'_>;
 }
@@ -38,12 +44,15 @@ pub(crate) const MAX_LEVELS: usize = 2;
 
 /// An object or array under way.
 struct Level<'v> {
-    /// None for an array.
-    members: &'static [&'static str],
     values: &'v dyn Outs,
     next: usize,
-    close: u8,
+    /// The opening one.
+    bracket: u8,
 }
+
+/// From an opening bracket of ASCII to its closing one.
+const CLOSING: u8 = b'}' - b'{';
+const _: () = assert!(b'[' + CLOSING == b']', "the same for both");
 
 /// Writes JSON into a buffer of the caller's, counting on when it is full.
 ///
@@ -97,11 +106,18 @@ impl<'b> Writer<'b> {
 
     /// Writes a byte. Nothing here copies more than one at a time: a device has room for the loop, and what is long and
     /// often sent is not written here.
+    #[inline]
     pub(crate) fn byte(&mut self, byte: u8) {
         if let Some(place) = self.buf.get_mut(self.len) {
             *place = byte;
         }
         self.len = self.len.saturating_add(1);
+    }
+
+    /// As [`byte`](Self::byte), once for all places that need not be the fastest.
+    #[inline(never)]
+    fn byte_called(&mut self, byte: u8) {
+        self.byte(byte);
     }
 
     /// Writes bytes as they are.
@@ -125,7 +141,7 @@ impl<'b> Writer<'b> {
         let start = self.len;
         loop {
             let (tenth, digit) = divide_by_ten(value);
-            self.byte(b'0' + digit);
+            self.byte_called(b'0' + digit);
             value = tenth;
             if value == 0 {
                 break;
@@ -141,31 +157,28 @@ impl<'b> Writer<'b> {
 
     pub(crate) fn signed(&mut self, value: i64) {
         if value < 0 {
-            self.byte(b'-');
+            self.byte_called(b'-');
         }
         self.unsigned(value.unsigned_abs());
     }
 
     /// Writes a JSON string. Only what RFC 8259 demands is escaped.
     pub(crate) fn text(&mut self, text: Text<'_>) {
-        self.byte(b'"');
+        self.byte_called(b'"');
         match text.as_str() {
-            Some(plain) => self.escaped(plain.as_bytes()),
+            Some(plain) => plain.bytes().for_each(|byte| self.character(byte)),
             None => self.checked(text.as_json().as_bytes(), Within::String),
         }
-        self.byte(b'"');
+        self.byte_called(b'"');
     }
 
-    fn escaped(&mut self, text: &[u8]) {
-        for &byte in text {
-            match short_escape(byte) {
-                Some(b'u') => {
-                    self.raw(br"\u00");
-                    self.raw(&[hex(byte >> 4), hex(byte & 15)]);
-                }
-                Some(letter) => self.raw(&[b'\\', letter]),
-                None => self.byte(byte),
-            }
+    /// Writes a byte of a text.
+    fn character(&mut self, byte: u8) {
+        let Some(letter) = short_escape(byte) else { return self.byte(byte) };
+        self.byte_called(b'\\');
+        self.byte_called(letter);
+        if letter == b'u' {
+            self.raw(&[b'0', b'0', hex(byte >> 4), hex(byte & 15)]);
         }
     }
 
@@ -186,39 +199,52 @@ impl<'b> Writer<'b> {
     }
 
     /// Writes checked JSON, or the inside of a checked string, without white space and with the fewest escapes.
-    fn checked(&mut self, mut json: &[u8], mut within: Within) {
-        while let Some((&byte, rest)) = json.split_first() {
-            json = rest;
+    fn checked(&mut self, json: &[u8], mut within: Within) {
+        let mut json = json.iter();
+        while let Some(&(mut byte)) = json.next() {
             match (byte, within) {
-                (b'\\', _) => self.respell(&mut json),
-                (b' ' | b'\n' | b'\r' | b'\t', Within::Document) => continue,
-                (b'"', Within::Document) => within = Within::String,
+                (b'\\', _) => match json.next() {
+                    Some(b'u') => {
+                        self.respell(&mut json);
+                        continue;
+                    }
+                    Some(b'/') => byte = b'/',
+                    Some(&letter) => {
+                        self.byte_called(byte);
+                        byte = letter;
+                    }
+                    None => {}
+                },
                 (b'"', Within::String) => within = Within::Document,
+                (b'"', Within::Document) => within = Within::String,
+                // Checked JSON has no other control bytes.
+                (..=b' ', Within::Document) => continue,
                 _ => {}
             }
-            if byte != b'\\' {
-                self.byte(byte);
-            }
+            self.byte(byte);
         }
     }
 
-    /// Writes what the escape that `json` goes on with, past its backslash, stands for.
-    fn respell(&mut self, json: &mut &[u8]) {
-        let Some((&letter, rest)) = json.split_first() else { return };
-        *json = rest;
-        match letter {
-            b'u' => {
-                let mut code = code_unit(json);
-                if let 0xd800..0xdc00 = code {
-                    *json = json.get(2..).unwrap_or_default();
-                    code = 0x10000 + ((code - 0xd800) << 10) + (code_unit(json) & 0x3ff);
-                }
-                let mut utf8 = [0; 4];
-                let char = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-                self.escaped(char.encode_utf8(&mut utf8).as_bytes());
-            }
-            b'/' => self.byte(b'/'),
-            _ => self.raw(&[b'\\', letter]),
+    /// Writes what the `\u` escape that `json` goes on with stands for.
+    fn respell(&mut self, json: &mut Iter<'_, u8>) {
+        let mut code = code_unit(json);
+        if let 0xd800..0xdc00 = code {
+            // Past `\u`.
+            json.nth(1);
+            code = 0x10000 + ((code - 0xd800) << 10) + (code_unit(json) & 0x3ff);
+        }
+        if code < 0x80 {
+            return self.character(low_byte(code));
+        }
+        let (first, mut shift) = match code {
+            ..0x800 => (0xc0, 6),
+            ..0x10000 => (0xe0, 12),
+            _ => (0xf0, 18),
+        };
+        self.byte_called(low_byte(first | code >> shift));
+        while shift > 0 {
+            shift -= 6;
+            self.byte_called(low_byte(0x80 | code >> shift & 0x3f));
         }
     }
 
@@ -227,40 +253,33 @@ impl<'b> Writer<'b> {
         let (mut outer, mut level): (Option<Level<'v>>, Option<Level<'v>>) = (None, None);
         loop {
             match out {
-                Out::Absent | Out::End => {}
+                Out::Absent => {}
                 Out::Unsigned(value) => self.unsigned(value),
                 Out::Signed(value) => self.signed(value),
                 Out::Text(text) => self.text(text),
                 Out::Base64(bytes) => self.base64(bytes),
                 Out::Json(json) => self.checked(json, Within::Document),
-                Out::Object(members, values) => {
-                    self.open(b'{');
-                    outer = level.replace(Level { members, values, next: 0, close: b'}' });
+                Out::Within(values) => {
+                    let bracket = if values.keys().is_empty() { b'[' } else { b'{' };
+                    self.open(bracket);
+                    outer = level.replace(Level { values, next: 0, bracket });
                 }
-                Out::Array(values) => {
-                    self.open(b'[');
-                    outer = level.replace(Level { members: &[], values, next: 0, close: b']' });
+                Out::End => {
+                    if let Some(ended) = level.take() {
+                        self.close(ended.bracket + CLOSING);
+                        level = outer.take();
+                    }
                 }
             }
-            out = loop {
-                let Some(within) = &mut level else { return };
-                let (value, member) = (within.values.value(within.next), within.members.get(within.next));
-                within.next += 1;
-                match value {
-                    Out::Absent => continue,
-                    Out::End => {
-                        self.close(within.close);
-                        level = outer.take();
-                        continue;
-                    }
-                    _ => {}
-                }
-                match member {
-                    Some(name) => self.key(name),
+            let Some(within) = &mut level else { return };
+            out = within.values.value(within.next);
+            if !matches!(out, Out::Absent | Out::End) {
+                match within.values.keys().get(within.next) {
+                    Some(key) => self.key(key),
                     None => self.separate(),
                 }
-                break value;
-            };
+            }
+            within.next += 1;
         }
     }
 
@@ -305,12 +324,7 @@ enum Within {
 pub(crate) fn short_escape(byte: u8) -> Option<u8> {
     match byte {
         b'"' | b'\\' => Some(byte),
-        8 => Some(b'b'),
-        9 => Some(b't'),
-        10 => Some(b'n'),
-        12 => Some(b'f'),
-        13 => Some(b'r'),
-        0..0x20 => Some(b'u'),
+        0..0x20 => Some(*b"btnufr".get(usize::from(byte.wrapping_sub(8))).unwrap_or(&b'u')),
         _ => None,
     }
 }
@@ -321,26 +335,35 @@ pub(crate) fn hex(nibble: u8) -> u8 {
 }
 
 /// Takes four checked hexadecimal digits.
-fn code_unit(json: &mut &[u8]) -> u32 {
-    let (digits, rest) = json.split_at_checked(4).unwrap_or((json, &[]));
-    *json = rest;
-    digits.iter().fold(0, |unit, &digit| unit << 4 | char::from(digit).to_digit(16).unwrap_or(0))
+fn code_unit(json: &mut Iter<'_, u8>) -> u32 {
+    json.by_ref().take(4).fold(0, |unit, &digit| {
+        // A letter's low bits count from one, and it alone has the bit 6.
+        let digit = u32::from(digit);
+        unit << 4 | (digit & 15) + (digit >> 6) * 9
+    })
+}
+
+fn low_byte(bits: u32) -> u8 {
+    let [byte, ..] = bits.to_le_bytes();
+    byte
 }
 
 /// A tenth of `value` and the digit that is left, by divisions of 32 bits: a device has no others, and the library's
 /// would cost it more than all of this file.
-fn divide_by_ten(value: u64) -> (u64, u8) {
-    let part = |shift: u32, mask| u32::try_from(value >> shift & mask).unwrap_or(0);
-    let high = part(32, 0xffff_ffff);
-    let middle = ((high % 10) << 16) | part(16, 0xffff);
-    let low = ((middle % 10) << 16) | part(0, 0xffff);
-    let tenth = u64::from(high / 10) << 32 | u64::from(middle / 10) << 16 | u64::from(low / 10);
-    (tenth, u8::try_from(low % 10).unwrap_or(0))
+fn divide_by_ten(mut value: u64) -> (u64, u8) {
+    let mut left = 0;
+    // The highest 16 bits make way for those of the tenth, four times.
+    for _ in 0..4 {
+        let part = left << 16 | u32::try_from(value >> 48).unwrap_or(0);
+        value = value << 16 | u64::from(part / 10);
+        left = part % 10;
+    }
+    (value, low_byte(left))
 }
 
 /// The character of six bits in base64.
 fn sextet(bits: u32) -> u8 {
-    let bits = u8::try_from(bits).unwrap_or(0);
+    let bits = low_byte(bits);
     match bits {
         0..26 => b'A' + bits,
         26..52 => b'a' - 26 + bits,

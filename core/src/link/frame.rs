@@ -6,7 +6,7 @@ use crate::{
         Payload, Whole,
         schema::{Kind, Member, Schema, Value, Values, object, read_document},
         slice::Slice,
-        write::{Out, Writer},
+        write::{Out, Outs, Writer},
     },
     lingyang::{Cid, Msg},
 };
@@ -200,26 +200,52 @@ impl<'a> Frame<'a> {
     ///
     /// [`ErrorKind::BufferFull`] with the length it takes.
     pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
-        let (name, out) = match self {
-            Self::Hello(hello) => ("hello", hello.out()),
-            Self::Welcome(welcome) => ("welcome", welcome.out()),
-            Self::Message(message) => ("message", message.out()),
-            Self::Ack(id) => ("ack", id.out()),
-            Self::Receipt(receipt) => ("receipt", receipt.out()),
-            Self::Ping(number) => ("ping", number.out()),
-            Self::Pong(number) => ("pong", number.out()),
-            Self::Error(problem) => ("error", problem.out()),
-            Self::Unknown => ("", Out::Absent),
-        };
         let mut writer = Writer::new(buf);
-        writer.open(b'{');
-        if !name.is_empty() {
-            writer.key(name);
-            writer.value(out);
-        }
-        writer.close(b'}');
+        writer.value(Out::Within(self));
         writer.raw(b"\n");
         writer.finish()
+    }
+
+    /// The key's place in [`KEYS`].
+    fn place(&self) -> usize {
+        match self {
+            Self::Hello(_) => 0,
+            Self::Welcome(_) => 1,
+            Self::Message(_) => 2,
+            Self::Ack(_) => 3,
+            Self::Receipt(_) => 4,
+            Self::Ping(_) => 5,
+            Self::Pong(_) => 6,
+            Self::Error(_) => 7,
+            Self::Unknown => 8,
+        }
+    }
+}
+
+/// The keys alone, so that a device that only writes does not carry what reading needs. The last one is never written:
+/// with it an unknown frame is an object still.
+const KEYS: &[&str] = &["hello", "welcome", "message", "ack", "receipt", "ping", "pong", "error", ""];
+
+/// A line as an object of one member.
+impl Outs for Frame<'_> {
+    fn keys(&self) -> &'static [&'static str] {
+        KEYS.get(self.place()..).unwrap_or_default()
+    }
+
+    fn value(&self, index: usize) -> Out<'_> {
+        if index > 0 {
+            return Out::End;
+        }
+        match self {
+            Self::Hello(hello) => hello.out(),
+            Self::Welcome(welcome) => welcome.out(),
+            Self::Message(message) => message.out(),
+            Self::Ack(id) => id.out(),
+            Self::Receipt(receipt) => receipt.out(),
+            Self::Ping(number) | Self::Pong(number) => number.out(),
+            Self::Error(problem) => problem.out(),
+            Self::Unknown => Out::End,
+        }
     }
 }
 
