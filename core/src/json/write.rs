@@ -166,25 +166,31 @@ impl<'b> Writer<'b> {
     pub(crate) fn text(&mut self, text: Text<'_>) {
         self.byte_called(b'"');
         match text.as_str() {
-            Some(plain) => plain.bytes().for_each(|byte| self.character(byte)),
+            Some(plain) => self.escaped(plain.as_bytes()),
             None => self.checked(text.as_json().as_bytes(), Within::String),
         }
         self.byte_called(b'"');
     }
 
-    /// Writes a byte of a text.
-    fn character(&mut self, byte: u8) {
-        let Some(letter) = short_escape(byte) else { return self.byte(byte) };
-        self.byte_called(b'\\');
-        self.byte_called(letter);
-        if letter == b'u' {
-            self.raw(&[b'0', b'0', hex(byte >> 4), hex(byte & 15)]);
+    /// Writes bytes of a text.
+    fn escaped(&mut self, text: &[u8]) {
+        for &byte in text {
+            let Some(letter) = short_escape(byte) else {
+                self.byte(byte);
+                continue;
+            };
+            self.byte_called(b'\\');
+            self.byte_called(letter);
+            if letter == b'u' {
+                self.raw(&[b'0', b'0', b'0' + (byte >> 4), hex(byte & 15)]);
+            }
         }
     }
 
     /// Writes bytes as a JSON string of standard base64 (RFC 4648, section 4).
+    #[inline(never)]
     fn base64(&mut self, bytes: &[u8]) {
-        self.byte(b'"');
+        self.byte_called(b'"');
         for group in bytes.chunks(3) {
             let mut bits = 0;
             for place in 0..3 {
@@ -195,7 +201,7 @@ impl<'b> Writer<'b> {
                 bits <<= 6;
             }
         }
-        self.byte(b'"');
+        self.byte_called(b'"');
     }
 
     /// Writes checked JSON, or the inside of a checked string, without white space and with the fewest escapes.
@@ -234,17 +240,17 @@ impl<'b> Writer<'b> {
             code = 0x10000 + ((code - 0xd800) << 10) + (code_unit(json) & 0x3ff);
         }
         if code < 0x80 {
-            return self.character(low_byte(code));
+            return self.escaped(&[low_byte(code)]);
         }
         let (first, mut shift) = match code {
             ..0x800 => (0xc0, 6),
-            ..0x10000 => (0xe0, 12),
+            0x800..0x10000 => (0xe0, 12),
             _ => (0xf0, 18),
         };
         self.byte_called(low_byte(first | code >> shift));
         while shift > 0 {
             shift -= 6;
-            self.byte_called(low_byte(0x80 | code >> shift & 0x3f));
+            self.byte_called(low_byte(0x80 | (code >> shift & 0x3f)));
         }
     }
 
@@ -285,20 +291,20 @@ impl<'b> Writer<'b> {
 
     /// Writes a bracket that opens an object or array.
     pub(crate) fn open(&mut self, bracket: u8) {
-        self.byte(bracket);
+        self.byte_called(bracket);
         self.first = true;
     }
 
     /// Writes a bracket that closes an object or array; what follows stands after a value.
     pub(crate) fn close(&mut self, bracket: u8) {
-        self.byte(bracket);
+        self.byte_called(bracket);
         self.first = false;
     }
 
     /// Writes the comma before a member or element, if one is due, and makes the next one due.
     pub(crate) fn separate(&mut self) {
         if !self.first {
-            self.byte(b',');
+            self.byte_called(b',');
         }
         self.first = false;
     }
@@ -306,7 +312,7 @@ impl<'b> Writer<'b> {
     /// Writes a key of this crate's own, which needs no escapes.
     pub(crate) fn key(&mut self, name: &'static str) {
         self.separate();
-        self.byte(b'"');
+        self.byte_called(b'"');
         self.raw(name.as_bytes());
         self.raw(b"\":");
     }
@@ -339,7 +345,7 @@ fn code_unit(json: &mut Iter<'_, u8>) -> u32 {
     json.by_ref().take(4).fold(0, |unit, &digit| {
         // A letter's low bits count from one, and it alone has the bit 6.
         let digit = u32::from(digit);
-        unit << 4 | (digit & 15) + (digit >> 6) * 9
+        (unit << 4) + (digit & 15) + (digit >> 6) * 9
     })
 }
 
