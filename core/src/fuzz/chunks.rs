@@ -4,7 +4,7 @@ use alloc::{string::String, vec, vec::Vec};
 
 use crate::{
     Error, ErrorKind, Text,
-    json::{schema::Value, write::Out},
+    json::{value::Value, write::Out},
     lingyang::{ClientPush, Webhook},
     tencent as im, uplink as usms,
 };

@@ -6,7 +6,7 @@ use core::fmt::Debug;
 
 use crate::{
     ErrorKind,
-    json::{self, MAX_DEPTH, Raw, schema::Value, slice::Slice},
+    json::{self, MAX_DEPTH, Raw, slice::Slice, value::Value},
 };
 
 use super::exactly;

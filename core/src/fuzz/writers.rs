@@ -6,7 +6,7 @@ use crate::{
     Error, Text,
     json::{
         self,
-        schema::{Object, Value, write_item},
+        value::{Object, Value, write_item},
         write::{Out, Writer},
     },
     tencent as im, uplink as usms,

@@ -4,8 +4,9 @@ use core::marker::PhantomData;
 
 use super::{
     memory::Memory,
-    schema::{Kind, Schema, Values},
+    schema::{Kind, Schema},
     table::{Result, Table, Visit},
+    values::Values,
 };
 
 /// A document that comes in chunks: what has been understood of it, and the caller's buffer.

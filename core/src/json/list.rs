@@ -4,9 +4,10 @@ use core::fmt;
 
 use super::{
     memory::Memory,
-    schema::{Value, Values},
     slice::Slice,
     table::Table,
+    value::Value,
+    values::Values,
     write::{Out, Outs},
 };
 
@@ -247,15 +248,15 @@ macro_rules! list {
             }
         }
 
-        impl<'a> crate::json::schema::Value<'a> for $Name<'a> {
+        impl<'a> crate::json::value::Value<'a> for $Name<'a> {
             const KIND: crate::json::schema::Kind =
-                crate::json::schema::Kind::List(&<$Element as crate::json::schema::Value<'_>>::KIND);
+                crate::json::schema::Kind::List(&<$Element as crate::json::value::Value<'_>>::KIND);
 
             fn empty() -> Self {
                 Self::default()
             }
 
-            fn of(values: &crate::json::schema::Values<'_, 'a>, index: usize, _: usize) -> Self {
+            fn of(values: &crate::json::values::Values<'_, 'a>, index: usize, _: usize) -> Self {
                 let next: $Next = $by_table;
                 Self(crate::json::list::List::of(values, index, next))
             }
@@ -265,7 +266,7 @@ macro_rules! list {
                 crate::json::list::List::read_plain(slice, next).map(Self)
             }
 
-            const LEVELS: usize = 1 + <$Element as crate::json::schema::Value<'_>>::LEVELS;
+            const LEVELS: usize = 1 + <$Element as crate::json::value::Value<'_>>::LEVELS;
 
             fn out(&self) -> crate::json::write::Out<'_> {
                 self.0.out()

@@ -13,17 +13,22 @@ pub(crate) mod batch;
 mod chunks;
 pub(crate) mod list;
 pub(crate) mod memory;
+pub(crate) mod object;
+pub(crate) mod open_enum;
 pub(crate) mod room;
 pub(crate) mod scan;
 pub(crate) mod schema;
 pub(crate) mod slice;
 pub(crate) mod table;
+pub(crate) mod value;
+pub(crate) mod values;
 pub(crate) mod write;
 
 pub use chunks::{ChunkReader, Payload};
 pub(crate) use chunks::{Chunks, Whole};
 
-use schema::{Kind, Values};
+use schema::Kind;
+use values::Values;
 use write::Writer;
 
 use crate::{Error, Text};
@@ -46,7 +51,7 @@ pub const MAX_INTEGER_LEN: usize = 20;
 /// assert_eq!(pushgate_core::json::check(b"[1,]").unwrap_err().offset(), 3);
 /// ```
 pub fn check(document: &[u8]) -> Result<(), Error> {
-    schema::read_by_table(document, Kind::Any, u32::MAX, &mut |_, _| {}, |_, _| ())
+    value::read_by_table(document, Kind::Any, u32::MAX, &mut |_, _| {}, |_, _| ())
 }
 
 /// Writes `document` without white space, with the fewest escapes, into `buf`.
@@ -161,7 +166,7 @@ impl<'a> Raw<'a> {
     }
 }
 
-impl<'a> schema::Value<'a> for Raw<'a> {
+impl<'a> value::Value<'a> for Raw<'a> {
     const KIND: Kind = Kind::Raw;
 
     fn empty() -> Self {

@@ -15,7 +15,8 @@ use crate::Text;
 
 use super::{
     MAX_DEPTH,
-    schema::{Member, Schema, Value},
+    schema::{Member, Schema},
+    value::Value,
 };
 
 /// A place in a text that is known to be UTF-8: all that follows.

@@ -22,7 +22,8 @@ use crate::{Error, ErrorKind, Expected};
 use super::{
     memory::Memory,
     scan::{Scan, Step},
-    schema::{Kind, Member, SLOTS, Schema, Values},
+    schema::{Kind, Member, Schema},
+    values::{SLOTS, Values},
 };
 
 pub(crate) use fault::Fault;

@@ -6,8 +6,9 @@ use crate::{
     Error, Text,
     json::{
         list::list,
-        schema::{object, payload, read_document as read_by_table, write_document},
+        object::{object, payload},
         slice::{Slice, read_document},
+        value::{read_document as read_by_table, write_document},
     },
 };
 

@@ -2,8 +2,10 @@
 
 use crate::{
     json::{
-        schema::{Kind, Range, Value, Values},
+        schema::{Kind, Range},
         slice::Slice,
+        value::Value,
+        values::Values,
         write::Out,
     },
     schedule::Schedule,

@@ -32,8 +32,10 @@ pub use token::Token;
 pub use webhook::{DEVICE_MESSAGE, DeviceMessage, USER_AGENT, Webhook};
 
 use crate::json::{
-    schema::{Kind, Range, Value, Values},
+    schema::{Kind, Range},
     slice::Slice,
+    value::Value,
+    values::Values,
     write::Out,
 };
 

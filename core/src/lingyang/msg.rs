@@ -7,11 +7,7 @@ use core::fmt;
 
 use crate::{
     Error, ErrorKind, Field, Text, Unit,
-    json::{
-        schema::{Kind, Value, Values},
-        slice::Slice,
-        write::Out,
-    },
+    json::{schema::Kind, slice::Slice, value::Value, values::Values, write::Out},
 };
 
 /// Bytes a message may have: "at most 256 **bytes**, 256 allowed" (the Lingyang page, from the seed).

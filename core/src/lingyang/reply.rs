@@ -2,7 +2,10 @@
 
 use crate::{
     Error, Text, Verdict,
-    json::schema::{object, payload, read_document, write_document},
+    json::{
+        object::{object, payload},
+        value::{read_document, write_document},
+    },
 };
 
 object! {

@@ -7,8 +7,11 @@ use crate::{
     json::{
         Payload, Whole,
         list::list,
-        schema::{Kind, Member, Range, Schema, Union, Value, Values, object, read_document},
+        object::object,
+        schema::{Kind, Member, Range, Schema, Union},
         slice::Slice,
+        value::{Value, read_document},
+        values::Values,
         write::Writer,
     },
 };
@@ -134,7 +137,7 @@ impl<'a> ServerPush<'a> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::BufferFull`] with the length it takes.
+    /// [`ErrorKind::BufferFull`](crate::ErrorKind::BufferFull) with the length it takes.
     pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
         let mut writer = Writer::new(buf);
         writer.open(b'{');

@@ -4,7 +4,10 @@ use crate::{
     Error, Text,
     json::{
         Payload, Raw, Whole,
-        schema::{Kind, Member, Schema, Union, Value, Values, object, read_document},
+        object::object,
+        schema::{Kind, Member, Schema, Union},
+        value::{Value, read_document},
+        values::Values,
         write::Writer,
     },
 };

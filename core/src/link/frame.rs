@@ -4,8 +4,11 @@ use crate::{
     Error, Text,
     json::{
         Payload, Whole,
-        schema::{Kind, Member, Schema, Value, Values, object, read_document},
+        object::object,
+        schema::{Kind, Member, Schema},
         slice::Slice,
+        value::{Value, read_document},
+        values::Values,
         write::{Out, Outs, Writer},
     },
     lingyang::{Cid, Msg},
@@ -198,7 +201,7 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::BufferFull`] with the length it takes.
+    /// [`ErrorKind::BufferFull`](crate::ErrorKind::BufferFull) with the length it takes.
     pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
         let mut writer = Writer::new(buf);
         writer.value(Out::Within(self));

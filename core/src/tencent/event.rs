@@ -6,9 +6,13 @@ use crate::{
     json::{
         Raw,
         batch::NotSendable,
+        object::object,
+        open_enum::open_enum,
         room::Room,
-        schema::{Kind, Value, Values, object, open_enum, write_item},
+        schema::Kind,
         slice::Slice,
+        value::{Value, write_item},
+        values::Values,
         write::{Out, Writer},
     },
 };

@@ -33,8 +33,10 @@ use crate::{
     json::{
         Chunks, Raw,
         batch::Batch,
-        schema::{Items, Kind, Member, Object, Schema, Union, Values, read_by_table},
+        schema::{Items, Kind, Member, Schema, Union},
         slice::Slice,
+        value::{Object, read_by_table},
+        values::Values,
     },
 };
 
@@ -205,7 +207,7 @@ impl<'b> BatchReader<'b> {
     ///
     /// # Errors
     ///
-    /// Those of [`read`], the same however the batch is cut; [`ErrorKind::BufferFull`] for an event that the buffer is
+    /// Those of [`read`], the same however the batch is cut; [`ErrorKind::BufferFull`](crate::ErrorKind::BufferFull) for an event that the buffer is
     /// too small for.
     pub fn feed(&mut self, chunk: &[u8], mut visit: impl FnMut(Event<'_, '_>)) -> Result<(), Error> {
         self.0.feed(chunk, &mut |schema, values| visit_event(schema, values, &mut visit))
@@ -225,7 +227,7 @@ impl<'b> BatchReader<'b> {
 ///
 /// # Errors
 ///
-/// Those of [`read`], and [`ErrorKind::BufferFull`] with the length it takes.
+/// Those of [`read`], and [`ErrorKind::BufferFull`](crate::ErrorKind::BufferFull) with the length it takes.
 pub fn compact<'b>(body: &[u8], buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
     let mut batch = open_batch(buf);
     read(body, |event| batch.append(|writer| event.write_to(writer)))?;
@@ -269,8 +271,8 @@ impl<'b> BatchWriter<'b> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotSendable`] for a `MsgKey` in a group chat or a `GroupID` in a single one;
-    /// [`ErrorKind::TooMany`] past [`MAX_EVENTS`]; [`ErrorKind::BufferFull`] when the rest of the buffer is too small.
+    /// [`ErrorKind::NotSendable`](crate::ErrorKind::NotSendable) for a `MsgKey` in a group chat or a `GroupID` in a single one;
+    /// [`ErrorKind::TooMany`](crate::ErrorKind::TooMany) past [`MAX_EVENTS`]; [`ErrorKind::BufferFull`](crate::ErrorKind::BufferFull) when the rest of the buffer is too small.
     pub fn push(&mut self, event: Event<'_, '_>) -> Result<(), Error> {
         self.0.push(event.check_sendable(), |writer| event.write_to(writer))
     }
@@ -279,7 +281,7 @@ impl<'b> BatchWriter<'b> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooFew`] for a batch without events; [`ErrorKind::BufferFull`] when not even the empty batch fits.
+    /// [`ErrorKind::TooFew`](crate::ErrorKind::TooFew) for a batch without events; [`ErrorKind::BufferFull`](crate::ErrorKind::BufferFull) when not even the empty batch fits.
     pub fn finish(self) -> Result<&'b [u8], Error> {
         self.0.finish(1)
     }

@@ -6,8 +6,11 @@ use crate::{
     Error, Text,
     answer::show_code,
     json::{
-        schema::{Kind, Value, Values, object, payload, read_document, write_document},
+        object::{object, payload},
+        schema::Kind,
         slice::Slice,
+        value::{Value, read_document, write_document},
+        values::Values,
         write::Out,
     },
 };

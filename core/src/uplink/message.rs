@@ -3,7 +3,7 @@
 use crate::{
     Error, Text,
     identity::{Identifier, Identity},
-    json::schema::{object, write_document},
+    json::{object::object, value::write_document},
 };
 
 object! {

@@ -30,8 +30,11 @@ use crate::{
     json::{
         Chunks, Raw,
         batch::{Batch, NotSendable},
-        schema::{Items, Kind, Member, Object, Schema, Union, Value, Values, open_enum, read_by_table, write_item},
+        open_enum::open_enum,
+        schema::{Items, Kind, Member, Schema, Union},
         slice::Slice,
+        value::{Object, Value, read_by_table, write_item},
+        values::Values,
         write::Writer,
     },
 };

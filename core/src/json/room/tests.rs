@@ -5,7 +5,7 @@ use super::*;
 use crate::{
     json::{
         Raw,
-        schema::{Object, Value, write_document, write_item},
+        value::{Object, Value, write_document, write_item},
         write::Writer,
     },
     lingyang::{self, BatchPush, Callback, Cid, ClientPush, DeviceMessage, Flag, Msg, ProxyMessage, Refusal},

@@ -7,9 +7,8 @@ use super::*;
 use crate::{
     Error, ErrorKind,
     json::{
-        ChunkReader, Payload, Raw, check,
-        schema::{Object, Value, read_by_table, read_document},
-        to_vec,
+        ChunkReader, Payload, Raw, check, to_vec,
+        value::{Object, Value, read_by_table, read_document},
     },
     lingyang::{BatchPush, ClientPush, DeviceMessage, ProxyMessage, Reply, ServerPush, Webhook},
     link::Frame,

@@ -5,7 +5,8 @@ use crate::Expected;
 use super::{
     super::{
         memory::{Kept, Memory},
-        schema::{Kind, Schema, Values},
+        schema::{Kind, Schema},
+        values::Values,
     },
     Fault, Flow, HELD, NONE, Place, Reading, Scalar, Shape, TEXT, Table, VALUE, WHOLE,
 };
