@@ -114,8 +114,9 @@ impl<'b> Writer<'b> {
         self.len = self.len.saturating_add(1);
     }
 
-    /// As [`byte`](Self::byte), once for all places that need not be the fastest.
-    #[inline(never)]
+    /// As [`byte`](Self::byte), on a device once for all places that need not be the fastest.
+    #[cfg_attr(target_os = "none", inline(never))]
+    #[cfg_attr(not(target_os = "none"), inline)]
     fn byte_called(&mut self, byte: u8) {
         self.byte(byte);
     }
