@@ -358,6 +358,9 @@ fn low_byte(bits: u32) -> u8 {
 /// A tenth of `value` and the digit that is left, by divisions of 32 bits: a device has no others, and the library's
 /// would cost it more than all of this file.
 fn divide_by_ten(mut value: u64) -> (u64, u8) {
+    if let Ok(value) = u32::try_from(value) {
+        return (u64::from(value / 10), low_byte(value % 10));
+    }
     let mut left = 0;
     // The highest 16 bits make way for those of the tenth, four times.
     for _ in 0..4 {
