@@ -302,7 +302,7 @@ impl<'b> BatchReader<'b> {
     ///
     /// # Errors
     ///
-    /// Those of [`read`], the same however the batch is cut; [`ErrorKind::BufferFull`] for an item that the buffer is
+    /// Those of [`read`], the same however the batch is cut; [`ErrorKind::BufferFull`](crate::ErrorKind::BufferFull) for an item that the buffer is
     /// too small for.
     pub fn feed(&mut self, chunk: &[u8], mut visit: impl FnMut(Item<'_, '_>)) -> Result<(), Error> {
         self.0.feed(chunk, &mut |schema, values| visit_item(schema, values, &mut visit))

@@ -51,7 +51,7 @@ impl<'a> Reply<'a> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::BufferFull`] with the length it takes.
+    /// [`ErrorKind::BufferFull`](crate::ErrorKind::BufferFull) with the length it takes.
     pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
         write_document(self, buf)
     }
