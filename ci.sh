@@ -14,7 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 JOBS=(
   "fmt         every file as rustfmt.toml wants it, fuzz/, core/benches/ and tests/firmware/ too"
   "shellcheck  the scripts (where shellcheck is installed)"
-  "clippy      workspace and core with every feature; warnings are errors"
+  "clippy      workspace, core with every feature, the benchmark; warnings are errors"
   "doc         documentation of the workspace; warnings are errors"
   "test        the README's own test command"
   "conformance core's JSON reader against a JSONTestSuite folder (PUSHGATE_JSON_TEST_SUITE, else ../shared/json-test-suite)"
@@ -81,6 +81,8 @@ job_clippy() {
   cargo clippy --locked --workspace --all-targets -- -D warnings
   # Nothing in the workspace turns on all of core's features, so its gated code needs a pass of its own.
   cargo clippy --locked -p pushgate-core --all-targets --all-features -- -D warnings
+  # The benchmark runs on request only: that it still builds is seen here.
+  cargo clippy --locked --manifest-path core/benches/Cargo.toml -- -D warnings
 }
 
 job_doc() {
