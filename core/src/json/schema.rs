@@ -5,7 +5,7 @@
 
 use crate::{ErrorKind, Text};
 
-use super::values::Values;
+use super::values::{SLOTS, Values};
 
 /// An object as the page of its protocol lists it.
 #[derive(Debug)]
@@ -112,13 +112,14 @@ impl Schema {
 
     /// An object whose members must all be there.
     pub(crate) const fn of(members: &'static [Member]) -> Self {
-        assert!(members.len() < u32::BITS as usize, "a member needs a bit");
+        assert!(members.len() < SLOTS, "the table-driven reader keeps no more values at a time");
         Self { members, required: (1 << members.len()) - 1, whole: false, alone: None, id: 0 }
     }
 
     /// An object whose members must be there as `required` says of each.
     pub(crate) const fn with_required(members: &'static [Member], mut required: &[bool]) -> Self {
-        assert!(members.len() == required.len() && required.len() < u32::BITS as usize, "a member needs a bit");
+        assert!(members.len() == required.len(), "each member is required or not");
+        assert!(members.len() < SLOTS, "the table-driven reader keeps no more values at a time");
         let (mut bits, mut bit) = (0, 1u32);
         while let [must, rest @ ..] = required {
             if *must {
