@@ -1,4 +1,4 @@
-//! Declaring codes: integers of which some have names, and any other is kept.
+//! Declaring codes: integers, and words, of which some have names, and any other is kept.
 
 /// Declares an open enumeration of integers: the named values and whatever else came, kept.
 macro_rules! open_enum {
@@ -77,3 +77,69 @@ macro_rules! open_enum {
     };
 }
 pub(crate) use open_enum;
+
+/// Declares an open enumeration of words: the named ones and whatever else came, kept.
+macro_rules! open_words {
+    (
+        $(#[$meta:meta])*
+        pub enum $Name:ident {
+            $( $(#[$arm_meta:meta])* $Arm:ident = $word:literal, )*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $Name<'a> {
+            $( $(#[$arm_meta])* $Arm, )*
+            /// Another word, kept as it came.
+            Unknown(crate::Text<'a>),
+        }
+
+        impl<'a> $Name<'a> {
+            /// Its word.
+            #[must_use]
+            pub fn text(self) -> crate::Text<'a> {
+                match self {
+                    $( Self::$Arm => crate::Text::from($word), )*
+                    Self::Unknown(text) => text,
+                }
+            }
+        }
+
+        impl<'a> From<crate::Text<'a>> for $Name<'a> {
+            fn from(text: crate::Text<'a>) -> Self {
+                match text {
+                    $( text if text.is($word) => Self::$Arm, )*
+                    text => Self::Unknown(text),
+                }
+            }
+        }
+
+        impl<'a> crate::json::value::Value<'a> for $Name<'a> {
+            const KIND: crate::json::schema::Kind = crate::json::schema::Kind::Text;
+
+            fn empty() -> Self {
+                Self::Unknown(crate::Text::default())
+            }
+
+            fn of(values: &crate::json::values::Values<'_, 'a>, index: usize, _: usize) -> Self {
+                Self::from(values.text(index))
+            }
+
+            fn read_plain(slice: &mut crate::json::slice::Slice<'a>) -> Option<Self> {
+                slice.string().map(Self::from)
+            }
+
+            fn out(&self) -> crate::json::write::Out<'_> {
+                crate::json::write::Out::Text(self.text())
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $Name<'_> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.text().serialize(serializer)
+            }
+        }
+    };
+}
+pub(crate) use open_words;

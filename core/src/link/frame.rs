@@ -5,8 +5,8 @@ use crate::{
     json::{
         Payload, Whole,
         object::object,
+        open_enum::open_words,
         schema::{Kind, Member, Schema},
-        slice::Slice,
         value::{Value, read_document},
         values::Values,
         write::{Out, Outs, Writer},
@@ -70,57 +70,13 @@ object! {
     }
 }
 
-/// What became of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ReceiptState<'a> {
-    /// The receiver acknowledged it.
-    Delivered,
-    /// Its schedule ended without an acknowledgement.
-    Dropped,
-    /// Another word, kept as it came.
-    Unknown(Text<'a>),
-}
-
-impl<'a> ReceiptState<'a> {
-    /// The state's word.
-    #[must_use]
-    pub fn text(self) -> Text<'a> {
-        match self {
-            Self::Delivered => Text::from("delivered"),
-            Self::Dropped => Text::from("dropped"),
-            Self::Unknown(text) => text,
-        }
-    }
-}
-
-impl<'a> Value<'a> for ReceiptState<'a> {
-    const KIND: Kind = Text::KIND;
-
-    fn empty() -> Self {
-        Self::Dropped
-    }
-
-    fn of(values: &Values<'_, 'a>, index: usize, _: usize) -> Self {
-        match values.text(index) {
-            text if text.is("delivered") => Self::Delivered,
-            text if text.is("dropped") => Self::Dropped,
-            text => Self::Unknown(text),
-        }
-    }
-
-    fn read_plain(_: &mut Slice<'a>) -> Option<Self> {
-        None
-    }
-
-    fn out(&self) -> Out<'_> {
-        Out::Text(self.text())
-    }
-}
-
-#[cfg(feature = "serde")]
-impl serde::Serialize for ReceiptState<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.text().serialize(serializer)
+open_words! {
+    /// What became of a message.
+    pub enum ReceiptState {
+        /// The receiver acknowledged it.
+        Delivered = "delivered",
+        /// Its schedule ended without an acknowledgement.
+        Dropped = "dropped",
     }
 }
 

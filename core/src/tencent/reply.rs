@@ -7,11 +7,8 @@ use crate::{
     answer::show_code,
     json::{
         object::{object, payload},
-        schema::Kind,
-        slice::Slice,
-        value::{Value, read_document, write_document},
-        values::Values,
-        write::Out,
+        open_enum::open_words,
+        value::{read_document, write_document},
     },
 };
 
@@ -28,59 +25,15 @@ object! {
     }
 }
 
-/// What an answer says of the request as a whole. `ErrorCode` decides, this is its echo in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ActionStatus<'a> {
-    /// `OK`.
-    Ok,
-    /// `FAILURE`, as the seed page prints it.
-    Failure,
-    /// `FAIL`, as every other page of the vendor prints it.
-    Fail,
-    /// Another word, kept as it came.
-    Unknown(Text<'a>),
-}
-
-impl<'a> ActionStatus<'a> {
-    fn text(self) -> Text<'a> {
-        match self {
-            Self::Ok => Text::from("OK"),
-            Self::Failure => Text::from("FAILURE"),
-            Self::Fail => Text::from("FAIL"),
-            Self::Unknown(text) => text,
-        }
-    }
-}
-
-impl<'a> Value<'a> for ActionStatus<'a> {
-    const KIND: Kind = Text::KIND;
-
-    fn empty() -> Self {
-        Self::Ok
-    }
-
-    fn of(values: &Values<'_, 'a>, index: usize, _: usize) -> Self {
-        match values.text(index) {
-            text if text.is("OK") => Self::Ok,
-            text if text.is("FAILURE") => Self::Failure,
-            text if text.is("FAIL") => Self::Fail,
-            text => Self::Unknown(text),
-        }
-    }
-
-    fn read_plain(_: &mut Slice<'a>) -> Option<Self> {
-        None
-    }
-
-    fn out(&self) -> Out<'_> {
-        Out::Text(self.text())
-    }
-}
-
-#[cfg(feature = "serde")]
-impl serde::Serialize for ActionStatus<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.text().serialize(serializer)
+open_words! {
+    /// What an answer says of the request as a whole. `ErrorCode` decides, this is its echo in words.
+    pub enum ActionStatus {
+        /// `OK`.
+        Ok = "OK",
+        /// `FAILURE`, as the seed page prints it.
+        Failure = "FAILURE",
+        /// `FAIL`, as every other page of the vendor prints it.
+        Fail = "FAIL",
     }
 }
 
