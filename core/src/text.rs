@@ -369,8 +369,9 @@ mod tests {
 
     #[test]
     fn runs_of_every_length_stand_between_escapes() {
-        for before in 0..20 {
-            for after in 0..20 {
+        let step = if cfg!(miri) { 7 } else { 1 };
+        for before in (0..20).step_by(step) {
+            for after in (0..20).step_by(step) {
                 let (a, b) = ("a".repeat(before), "é".repeat(after));
                 let spelled = std::format!(r"{a}\u597d\u7684\n{b}\/{a}\ud83d\ude00{b}\u0041\u00e9");
                 let plain = std::format!("{a}好的\n{b}/{a}😀{b}Aé");
