@@ -24,6 +24,10 @@ pub struct Limits {
     /// Seconds in which a received item that comes again counts as the same one. Default 86 400 (a day), from 0 (keep
     /// every copy) to 2 592 000 (30 days).
     pub dedup_window_s: u32,
+    /// Deliveries waiting on one lane; what would make it more is answered 503. Default 100 000, from 1 to 10 000 000.
+    pub queue: usize,
+    /// Messages waiting for one device; what would make it more is answered 503. Default 1 000, from 1 to 1 000 000.
+    pub device_queue: usize,
 }
 
 impl Default for Limits {
@@ -37,6 +41,8 @@ impl Default for Limits {
             connections: 10_000,
             heartbeat_s: 30,
             dedup_window_s: 86_400,
+            queue: 100_000,
+            device_queue: 1_000,
         }
     }
 }
@@ -55,6 +61,8 @@ impl Limits {
             connections: section.or("connections", default.connections, |value| value.integer(1..=1_000_000)),
             heartbeat_s: section.or("heartbeat_s", default.heartbeat_s, |value| value.integer(1..=3_600)),
             dedup_window_s: section.or("dedup_window_s", default.dedup_window_s, |value| value.integer(0..=2_592_000)),
+            queue: section.or("queue", default.queue, |value| value.integer(1..=10_000_000)),
+            device_queue: section.or("device_queue", default.device_queue, |value| value.integer(1..=1_000_000)),
         }
     }
 }

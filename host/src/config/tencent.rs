@@ -68,25 +68,20 @@ pub struct TencentDestination {
     pub token: Option<Secret>,
     /// Retries, times and concurrency; see [`TencentDestination::SENDING`].
     pub sending: Sending,
-    /// Requests a second, the excess waiting. Default 1 000, the page's limit; from 1 to 1 000 000.
-    pub rate_per_second: u32,
 }
 
 impl TencentDestination {
-    /// The timeout of 2 s is the vendor's. Three retries, 1 s apart, are ours (0 is the vendor's default), and so is
-    /// the concurrency of 64.
-    pub const SENDING: Sending = Sending { retries: 3, retry_every_ms: 1_000, timeout_ms: 2_000, concurrency: 64 };
-    /// "Over 1000 requests/s are delayed": the excess waits. (ours, after the vendor)
-    pub const RATE_PER_SECOND: u32 = 1_000;
+    /// The timeout of 2 s is the vendor's. Three retries, 1 s apart, are ours (0 is the vendor's default), and so are
+    /// the concurrency of 64 and, after the vendor's "over 1000 requests/s are delayed", the rate of 1 000 a second.
+    pub const SENDING: Sending =
+        Sending { timeout_ms: 2_000, concurrency: 64, rate_per_second: Some(1_000), ..Sending::DEFAULT };
 
     fn read(name: Option<Name>, section: &mut Section<'_>) -> Option<Self> {
         let url = section.required("url", |value| value.parse(str::parse));
         let sdk_app_id = section.required("sdk_app_id", |value| value.parse(str::parse));
         let token = section.optional("token", Secret::read);
         let sending = Sending::read(section, Self::SENDING);
-        let rate_per_second =
-            section.or("rate_per_second", Self::RATE_PER_SECOND, |value| value.integer(1..=1_000_000));
-        Some(Self { name: name?, url: url?, sdk_app_id: sdk_app_id?, token, sending, rate_per_second })
+        Some(Self { name: name?, url: url?, sdk_app_id: sdk_app_id?, token, sending })
     }
 }
 

@@ -99,7 +99,7 @@ pub struct UplinkDestination {
 impl UplinkDestination {
     /// The page's schedule: "a retry will be attempted every 1 second. If after 3 accumulated retries it is still
     /// unsuccessful, the pushing will stop". The timeout of 5 s and the concurrency of 8 are ours.
-    pub const SENDING: Sending = Sending { retries: 3, retry_every_ms: 1_000, timeout_ms: 5_000, concurrency: 8 };
+    pub const SENDING: Sending = Sending::DEFAULT;
 
     fn read(name: Option<Name>, section: &mut Section<'_>) -> Option<Self> {
         let url = section.required("url", |value| value.parse(str::parse));

@@ -58,8 +58,8 @@ impl Errand {
         timeout: Duration,
     ) {
         let Some(sent) = &mut self.sent else { return };
-        sent.report = match store.body(sent.id).await {
-            Ok(Some(body)) => route.send(&courier, body, clock.unix_secs(), timeout).await,
+        sent.report = match store.contents(vec![sent.id]).await.map(|mut one| one.pop().flatten()) {
+            Ok(Some(content)) => route.send(&courier, content.body, clock.unix_secs(), timeout).await,
             Ok(None) => Report {
                 verdict: Verdict::GiveUp,
                 class: "gone",

@@ -130,12 +130,15 @@ impl Entry {
     /// Takes up a delivery that the store has as pending; `None` when nothing here can send it.
     async fn resume(pending: Pending, store: &dyn Store) -> Result<Option<Self>, StoreError> {
         let Ok(lane) = pending.lane.parse::<LaneKey>() else {
-            tracing::warn!(id = %pending.id, lane = pending.lane, "kept, but nothing here sends on such a lane");
+            tracing::warn!(id = %pending.id, lane = &*pending.lane, "kept, but nothing here sends on such a lane");
             return Ok(None);
         };
         let message = match lane {
             LaneKey::Device(_) => {
-                let (Ok(meta), Some(msg)) = (serde_json::from_str(&pending.meta), store.body(pending.id).await?) else {
+                let (Ok(meta), Some(msg)) = (
+                    serde_json::from_str(&pending.meta),
+                    store.contents(vec![pending.id]).await?.pop().flatten().map(|content| content.body),
+                ) else {
                     tracing::warn!(id = %pending.id, "kept, but its message cannot be read");
                     return Ok(None);
                 };

@@ -1,10 +1,10 @@
 //! Writes what became of deliveries to the store, in order, many in one commit.
 
-use std::{collections::HashMap, future::poll_fn, sync::Arc, task::Poll, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, time};
 
-use crate::store::{Answer, Progress, Recorded, Store, StoreError};
+use crate::store::{ErrorKind, Progress, Store};
 
 /// Records that share a commit at the most: enough that a commit's cost vanishes among them.
 const MOST_AT_ONCE: usize = 512;
@@ -19,68 +19,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) async fn run(store: Arc<dyn Store>, mut records: mpsc::UnboundedReceiver<Progress>) {
     let mut batch = Vec::with_capacity(MOST_AT_ONCE);
     while records.recv_many(&mut batch, MOST_AT_ONCE).await > 0 {
-        let mut rest = std::mem::take(&mut batch);
-        while !rest.is_empty() {
-            rest = match write(&store, rest).await {
-                Ok(()) => Vec::new(),
-                Err((error, _)) if error.kind() == crate::store::ErrorKind::Closed => return,
-                Err((error, failed)) => {
-                    tracing::error!(%error, records = failed.len(), "cannot record what became of deliveries; trying on");
-                    time::sleep(PAUSE).await;
-                    failed
-                }
-            };
-        }
-    }
-}
-
-/// Writes records that may share a commit, in their order, and gives back those that were not written.
-async fn write(store: &Arc<dyn Store>, records: Vec<Progress>) -> Result<(), (StoreError, Vec<Progress>)> {
-    let answers = in_order(records.iter().map(|record| store.record(record.clone())).collect()).await;
-    let (mut failed, mut why) = (Vec::new(), None);
-    let mut written = HashMap::new();
-    for (place, (record, answer)) in records.into_iter().zip(answers).enumerate() {
-        match answer {
-            Ok(_) => drop(written.insert(record.id, (place, Progress { attempt: None, ..record }))),
-            Err(error) => {
-                why = Some(error);
-                failed.push((place, record));
+        while let Err(error) = store.record(batch.clone()).await {
+            if error.kind() == ErrorKind::Closed {
+                return;
             }
+            tracing::error!(%error, records = batch.len(), "cannot record what became of deliveries; trying on");
+            time::sleep(PAUSE).await;
         }
+        batch.clear();
     }
-    let rest = failed.into_iter().map(|(place, record)| match written.get(&record.id) {
-        // What was written after it stands: only its attempt is still missing.
-        Some((later, newer)) if *later > place => Progress { attempt: record.attempt, ..newer.clone() },
-        _ => record,
-    });
-    let failed = rest.collect();
-    why.map_or(Ok(()), |error| Err((error, failed)))
-}
-
-/// Waits for all answers. Each is asked for before the next, because the store keeps to the order of asking: a record
-/// that overtook a later one of the same delivery would make a delivered one pending again.
-async fn in_order(answers: Vec<Answer<Recorded>>) -> Vec<Result<Recorded, StoreError>> {
-    let mut answers: Vec<_> = answers.into_iter().map(Pending::Asked).collect();
-    poll_fn(|cx| {
-        let mut all = true;
-        for answer in &mut answers {
-            if let Pending::Asked(asked) = answer {
-                match asked.as_mut().poll(cx) {
-                    Poll::Ready(result) => *answer = Pending::Known(result),
-                    Poll::Pending => all = false,
-                }
-            }
-        }
-        if all { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    let known = |answer| if let Pending::Known(result) = answer { Some(result) } else { None };
-    answers.into_iter().filter_map(known).collect()
-}
-
-enum Pending {
-    Asked(Answer<Recorded>),
-    Known(Result<Recorded, StoreError>),
 }
 
 #[cfg(test)]

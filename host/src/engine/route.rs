@@ -42,7 +42,11 @@ impl Terms {
             LaneKey::Device(_) => Self::device(),
             LaneKey::Uplink(name) => {
                 let destination = config.uplink.destinations.named(name)?;
-                Self::http(Route::Uplink { url: destination.url.clone() }, &destination.sending, None)
+                Self::http(
+                    Route::Uplink { url: destination.url.clone() },
+                    &destination.sending,
+                    destination.sending.rate_per_second,
+                )
             }
             LaneKey::Tencent(name) => {
                 let destination = config.tencent.destinations.named(name)?;
@@ -51,7 +55,7 @@ impl Terms {
                     sdk_app_id: destination.sdk_app_id.clone(),
                     token: destination.token.clone(),
                 };
-                Self::http(route, &destination.sending, Some(destination.rate_per_second))
+                Self::http(route, &destination.sending, destination.sending.rate_per_second)
             }
             LaneKey::Webhook(id) => {
                 let app = config.lingyang.app(id)?;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -137,7 +138,7 @@ pub struct Pending {
     /// Names it.
     pub id: DeliveryId,
     /// The destination or device it goes to.
-    pub lane: String,
+    pub lane: Arc<str>, // shared by the entries of a page: a million of them have few lanes
     /// What the engine wanted to remember.
     pub meta: String,
     /// When it was accepted.
@@ -150,6 +151,24 @@ pub struct Pending {
     pub planned: Millis,
     /// As last recorded.
     pub due: Millis,
+}
+
+/// Is what a delivery sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// What the engine wanted to remember.
+    pub meta: String,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// Says whether a lane sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paused {
+    /// It sends nothing; its schedules go on waiting.
+    Yes,
+    /// It sends.
+    No,
 }
 
 /// Is a delivery as a list shows it; serialises to the admin API's entry.

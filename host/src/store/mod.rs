@@ -22,11 +22,9 @@ pub mod sqlite;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 pub use delivery::{
-    Attempt, Counts, DeliveryDetail, DeliveryFilter, DeliveryPage, DeliverySummary, MAX_CLASS, MAX_DETAIL, Pending,
-    Progress, Recorded, Removed, Replayed, State, UnknownState,
+    Attempt, Content, Counts, DeliveryDetail, DeliveryFilter, DeliveryPage, DeliverySummary, MAX_CLASS, MAX_DETAIL,
+    Paused, Pending, Progress, Recorded, Removed, Replayed, State, UnknownState,
 };
 pub use error::{ErrorKind, StoreError};
 pub use id::{BadDeliveryId, DeliveryId};
@@ -42,6 +40,9 @@ pub type Millis = u64;
 
 /// Caps the entries of one page, whatever a caller asks for (ours): a page is built in memory.
 pub const MAX_PAGE: usize = 1_000;
+
+/// Caps the entries of one page of [`Store::pending`] (ours).
+pub const MAX_SCAN: usize = 10_000;
 
 /// Is what every method of [`Store`] returns: a future that owns all it needs, so that it can be spawned.
 ///
@@ -61,16 +62,24 @@ pub trait Store: Send + Sync + 'static {
     /// New deliveries are [`State::Pending`] with no attempts, planned and due when they were created.
     fn accept(&self, accept: Accept) -> Answer<Accepted>;
 
-    /// Stores where a delivery stands, and the attempt that brought it there.
-    fn record(&self, progress: Progress) -> Answer<Recorded>;
+    /// Stores where deliveries stand, and the attempts that brought them there, in this order, all or nothing.
+    ///
+    /// Answers for each, in the same order.
+    fn record(&self, progress: Vec<Progress>) -> Answer<Vec<Recorded>>;
 
     /// Lists what is still to be sent, oldest first, starting behind `after`: the scan of a starting gateway.
     ///
-    /// Bodies are not loaded. Fewer than `limit` (at most [`MAX_PAGE`]) entries mean the end.
+    /// Bodies are not loaded. Fewer than `limit` (at most [`MAX_SCAN`]) entries mean the end.
     fn pending(&self, after: Option<DeliveryId>, limit: usize) -> Answer<Vec<Pending>>;
 
-    /// Loads what a delivery sends.
-    fn body(&self, id: DeliveryId) -> Answer<Option<Bytes>>;
+    /// Loads what deliveries send, in the order asked for; nothing for one that is not there.
+    fn contents(&self, ids: Vec<DeliveryId>) -> Answer<Vec<Option<Content>>>;
+
+    /// Remembers whether an operator has paused a lane.
+    fn set_paused(&self, lane: String, paused: Paused) -> Answer<()>;
+
+    /// Lists the lanes that an operator has paused.
+    fn paused_lanes(&self) -> Answer<Vec<String>>;
 
     /// Loads everything known of a delivery.
     fn delivery(&self, id: DeliveryId) -> Answer<Option<DeliveryDetail>>;

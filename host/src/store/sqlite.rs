@@ -32,8 +32,9 @@ use self::schema::Flush;
 use self::write::Tally;
 use self::writer::{Order, Task};
 use super::{
-    Accept, Accepted, Answer, Counts, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, ErrorKind, InboxFilter,
-    InboxPage, Millis, Pending, Progress, Pruned, Recorded, Removed, Replayed, Retention, Store, StoreError,
+    Accept, Accepted, Answer, Content, Counts, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, ErrorKind,
+    InboxFilter, InboxPage, Millis, Paused, Pending, Progress, Pruned, Recorded, Removed, Replayed, Retention, Store,
+    StoreError,
 };
 
 /// Keeps deliveries and the inbox in a SQLite file.
@@ -103,7 +104,7 @@ impl Store for SqliteStore {
         self.write(accept, weight, write::accept)
     }
 
-    fn record(&self, progress: Progress) -> Answer<Recorded> {
+    fn record(&self, progress: Vec<Progress>) -> Answer<Vec<Recorded>> {
         self.write(progress, 0, write::record)
     }
 
@@ -111,8 +112,16 @@ impl Store for SqliteStore {
         self.read(move |connection| query::pending(connection, after, limit))
     }
 
-    fn body(&self, id: DeliveryId) -> Answer<Option<Bytes>> {
-        self.read(move |connection| query::body(connection, id))
+    fn contents(&self, ids: Vec<DeliveryId>) -> Answer<Vec<Option<Content>>> {
+        self.read(move |connection| query::contents(connection, &ids))
+    }
+
+    fn set_paused(&self, lane: String, paused: Paused) -> Answer<()> {
+        self.write((lane, paused), 0, write::set_paused)
+    }
+
+    fn paused_lanes(&self) -> Answer<Vec<String>> {
+        self.read(query::paused_lanes)
     }
 
     fn delivery(&self, id: DeliveryId) -> Answer<Option<DeliveryDetail>> {

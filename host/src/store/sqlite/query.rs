@@ -5,8 +5,8 @@ use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params};
 
 use crate::store::{
-    Attempt, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, DeliverySummary, InboxEnd, InboxFilter,
-    InboxItem, InboxPage, MAX_PAGE, Millis, Pending, State,
+    Attempt, Content, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, DeliverySummary, InboxEnd, InboxFilter,
+    InboxItem, InboxPage, MAX_PAGE, MAX_SCAN, Millis, Pending, State,
 };
 
 const PENDING: &str = "
@@ -14,6 +14,8 @@ const PENDING: &str = "
     FROM delivery WHERE state = 0 AND id > ?1 ORDER BY id LIMIT ?2";
 
 const BODY: &str = "SELECT bytes FROM delivery JOIN body ON body.seq = delivery.body WHERE id = ?1";
+
+const CONTENT: &str = "SELECT meta, bytes FROM delivery JOIN body ON body.seq = delivery.body WHERE id = ?1";
 
 const ATTEMPTS: &str = "
     SELECT number, planned, started, finished, status, class, detail
@@ -70,10 +72,10 @@ pub(super) fn pending(
     limit: usize,
 ) -> rusqlite::Result<Vec<Pending>> {
     let after = after.map_or([0; 16], |id| *id.as_bytes());
-    rows(connection, PENDING, params![after, stored(page(limit))], |row| {
+    rows(connection, PENDING, params![after, stored(limit.clamp(1, MAX_SCAN))], |row| {
         Ok(Pending {
             id: DeliveryId::from_bytes(row.get(0)?),
-            lane: row.get(1)?,
+            lane: row.get::<_, String>(1)?.into(),
             meta: row.get(2)?,
             created_at: to_millis(row, 3)?,
             attempts: row.get(4)?,
@@ -84,8 +86,22 @@ pub(super) fn pending(
     })
 }
 
-/// Does [`Store::body`](crate::store::Store::body).
-pub(super) fn body(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Bytes>> {
+/// Does [`Store::contents`](crate::store::Store::contents).
+pub(super) fn contents(connection: &Connection, ids: &[DeliveryId]) -> rusqlite::Result<Vec<Option<Content>>> {
+    let mut statement = connection.prepare_cached(CONTENT)?;
+    let mut content = |id: &DeliveryId| {
+        let read = |row: &Row<'_>| Ok(Content { meta: row.get(0)?, body: row.get::<_, Vec<u8>>(1)?.into() });
+        statement.query_row([id.as_bytes()], read).optional()
+    };
+    ids.iter().map(&mut content).collect()
+}
+
+/// Does [`Store::paused_lanes`](crate::store::Store::paused_lanes).
+pub(super) fn paused_lanes(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    rows(connection, "SELECT lane FROM paused ORDER BY lane", [], |row| row.get(0))
+}
+
+fn body(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Bytes>> {
     let mut statement = connection.prepare_cached(BODY)?;
     statement.query_row([id.as_bytes()], |row| row.get::<_, Vec<u8>>(0)).optional().map(|body| body.map(Bytes::from))
 }

@@ -95,6 +95,10 @@ CREATE TABLE tally (
 ) STRICT;
 INSERT INTO tally VALUES (0, 0), (1, 0), (2, 0), (3, 0), (4, 0);
 
+CREATE TABLE paused (
+    lane        TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE probe (
     n           INTEGER NOT NULL
 ) STRICT;

@@ -5,7 +5,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, named_par
 use super::query::{from_millis, state_of, stored, to_millis};
 use crate::store::{
     Accept, Accepted, Attempt, Counts, DeliveriesWhen, DeliveryId, Idempotency, MAX_CLASS, MAX_DETAIL, MAX_PAGE,
-    Millis, NewItem, Pending, Progress, Pruned, Recorded, Removed, Replayed, Retention, State,
+    Millis, NewItem, Paused, Pending, Progress, Pruned, Recorded, Removed, Replayed, Retention, State,
 };
 
 /// Counts deliveries by state, and the inbox, so that nobody has to walk them: what a commit changes so far, to be added
@@ -196,7 +196,15 @@ fn add_bodies(connection: &Connection, accept: &Accept) -> rusqlite::Result<Vec<
 }
 
 /// Does [`Store::record`](crate::store::Store::record).
-pub(super) fn record(connection: &Connection, progress: &Progress, tally: &mut Tally) -> rusqlite::Result<Recorded> {
+pub(super) fn record(
+    connection: &Connection,
+    progress: &Vec<Progress>,
+    tally: &mut Tally,
+) -> rusqlite::Result<Vec<Recorded>> {
+    progress.iter().map(|progress| record_one(connection, progress, tally)).collect()
+}
+
+fn record_one(connection: &Connection, progress: &Progress, tally: &mut Tally) -> rusqlite::Result<Recorded> {
     let Some((seq, before)) = find(connection, progress.id)? else { return Ok(Recorded::NotFound) };
     // Naming `state` would rewrite two indexes, though a retry leaves it as it is.
     let sql = if before == progress.state {
@@ -277,7 +285,7 @@ pub(super) fn replay(
     let pending = statement.query_row(params![seq, State::Pending as u8, now.cast_signed()], |row| {
         Ok(Pending {
             id,
-            lane: row.get(0)?,
+            lane: row.get::<_, String>(0)?.into(),
             meta: row.get(1)?,
             created_at: to_millis(row, 2)?,
             attempts: 0,
@@ -309,6 +317,20 @@ fn delete(connection: &Connection, seq: i64) -> rusqlite::Result<String> {
         run(connection, "UPDATE body SET deliveries = deliveries - 1 WHERE seq = ?1", [body])?;
     }
     Ok(lane)
+}
+
+/// Does [`Store::set_paused`](crate::store::Store::set_paused).
+pub(super) fn set_paused(
+    connection: &Connection,
+    (lane, paused): &(String, Paused),
+    _: &mut Tally,
+) -> rusqlite::Result<()> {
+    let sql = match paused {
+        Paused::Yes => "INSERT OR IGNORE INTO paused (lane) VALUES (?1)",
+        Paused::No => "DELETE FROM paused WHERE lane = ?1",
+    };
+    run(connection, sql, [lane])?;
+    Ok(())
 }
 
 /// Does [`Store::prune`](crate::store::Store::prune).
