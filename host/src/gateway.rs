@@ -94,7 +94,7 @@ impl Gateway {
         let parts = Parts {
             clock,
             store: Arc::clone(&store),
-            courier,
+            courier: Arc::new(courier),
             registry: registry.clone(),
             config: Arc::clone(&config),
         };

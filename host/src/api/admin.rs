@@ -19,15 +19,15 @@ use sha2::{Digest, Sha256};
 
 use super::{
     body::{BodyError, UnreadBody},
-    state::{Shared, Submission},
+    state::{NotAccepted, Shared, Submission},
 };
 use crate::{
     batches::{tencent_batch, uplink_batches},
     config::{Admin, Secret},
-    engine::{LaneKey, Paused},
+    engine::{LaneKey, Payload},
     store::{
-        Accepted, DeliveryFilter, DeliveryId, DeliverySummary, Idempotency, InboxEnd, InboxFilter, Removed, Replayed,
-        State as DeliveryState, StoreError,
+        Accepted, DeliveryFilter, DeliveryId, DeliverySummary, Idempotency, InboxEnd, InboxFilter, Paused, Removed,
+        Replayed, State as DeliveryState, StoreError,
     },
 };
 
@@ -88,7 +88,7 @@ async fn submit_uplink(
     }
     let body = body.read().await?;
     let batches = uplink_batches(&body)?;
-    submit(&shared, LaneKey::Uplink(destination), &headers, &body, batches).await
+    submit(&shared, LaneKey::Uplink(destination.into()), &headers, &body, batches).await
 }
 
 async fn submit_tencent(
@@ -102,7 +102,7 @@ async fn submit_tencent(
     }
     let body = body.read().await?;
     let batch = tencent_batch(&body)?;
-    submit(&shared, LaneKey::Tencent(destination), &headers, &body, vec![batch]).await
+    submit(&shared, LaneKey::Tencent(destination.into()), &headers, &body, vec![batch]).await
 }
 
 async fn submit(
@@ -110,7 +110,7 @@ async fn submit(
     lane: LaneKey,
     headers: &HeaderMap,
     body: &[u8],
-    batches: Vec<Vec<u8>>,
+    batches: Vec<Payload>,
 ) -> Result<Response, Refusal> {
     let mut submission = Submission::default();
     if let Some(key) = headers.get("idempotency-key") {
@@ -126,7 +126,7 @@ async fn submit(
         });
     }
     for batch in batches {
-        submission.body(batch.into()).delivery(lane.clone(), shared.clock, None);
+        submission.payload(batch).delivery(lane.clone(), shared.clock);
     }
     match shared.accept(submission).await? {
         Accepted::Stored { ids, .. } | Accepted::Repeated { ids } => {
@@ -206,7 +206,7 @@ async fn replay_delivery(State(shared): State<Shared>, Path(id): Path<String>) -
     let id = parse_id("id", &id)?;
     match shared.store.replay(id, shared.clock.millis()).await? {
         Replayed::Pending(pending) => {
-            shared.engine.add_replayed(pending, &*shared.store).await?;
+            shared.engine.add_pending(&[pending]);
             Ok((StatusCode::ACCEPTED, Json(json!({ "ids": [id] }))).into_response())
         }
         Replayed::NotFound => Err(Refusal::no_delivery()),
@@ -256,16 +256,17 @@ async fn list_lanes(State(shared): State<Shared>) -> Json<serde_json::Value> {
 }
 
 async fn pause_lane(State(shared): State<Shared>, Path(lane): Path<String>) -> Result<StatusCode, Refusal> {
-    set_paused(&shared, &lane, Paused::Yes)
+    set_paused(&shared, &lane, Paused::Yes).await
 }
 
 async fn resume_lane(State(shared): State<Shared>, Path(lane): Path<String>) -> Result<StatusCode, Refusal> {
-    set_paused(&shared, &lane, Paused::No)
+    set_paused(&shared, &lane, Paused::No).await
 }
 
-fn set_paused(shared: &Shared, lane: &str, paused: Paused) -> Result<StatusCode, Refusal> {
+async fn set_paused(shared: &Shared, lane: &str, paused: Paused) -> Result<StatusCode, Refusal> {
     let lane =
         lane.parse::<LaneKey>().map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "lane", error.to_string()))?;
+    shared.store.set_paused(lane.to_string(), paused).await?;
     shared.engine.set_paused(lane, paused);
     Ok(StatusCode::NO_CONTENT)
 }
@@ -339,6 +340,17 @@ impl From<BodyError> for Refusal {
     fn from(error: BodyError) -> Self {
         let message = error.to_string();
         Self::new(error.status(), "body", message.strip_prefix("body: ").unwrap_or(&message))
+    }
+}
+
+impl From<NotAccepted> for Refusal {
+    fn from(error: NotAccepted) -> Self {
+        match error {
+            NotAccepted::Full(full) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, full.lane.to_string(), full.to_string())
+            }
+            NotAccepted::Store(error) => error.into(),
+        }
     }
 }
 

@@ -2,8 +2,6 @@
 //!
 //! Every answer carries `X-Request-ID`, the same as `request_id` in its body. 200 means accepted and safely stored.
 
-use std::sync::Arc;
-
 use axum::{
     Router,
     extract::{RawQuery, State},
@@ -15,22 +13,18 @@ use bytes::Bytes;
 use pushgate_core::{
     Error, Text,
     json::to_vec,
-    lingyang::{
-        Callback, Cid, Cids, ClientPush, DeviceMessage as WebhookMessage, Flag, Msg, Refusal, Reply, ServerPush,
-        Webhook,
-    },
+    lingyang::{Callback, Cid, Cids, ClientPush, DeviceMessage, Flag, Msg, Refusal, Reply, ServerPush, Webhook},
 };
 use uuid::Uuid;
 
 use super::{
     body::{BodyError, UnreadBody},
-    state::{Shared, Submission},
+    state::{NotAccepted, Shared, Submission},
 };
 use crate::{
     auth::{self, NotADevice},
     config::{App, Config},
-    engine::{DeviceMessage, LaneKey, MessageMeta},
-    store::StoreError,
+    engine::{LaneKey, MessageMeta, Meta, Payload},
 };
 
 /// The device API's routes.
@@ -89,27 +83,28 @@ async fn push_from_device(
         }
     }
 
-    let message = Arc::new(DeviceMessage {
-        meta: MessageMeta {
+    let message = Payload {
+        meta: Meta::Message(MessageMeta {
             from: sender.cid.value(),
             created: now,
             flag: push.flag.unwrap_or_default().code(),
             push: request.text().to_owned(),
             receipt: push.callback == Callback::Yes,
-        },
-        msg: bytes_of(push.msg),
-    });
+        }),
+        body: bytes_of(push.msg),
+    };
     let mut submission = Submission::default();
-    to_devices(&mut submission, shared, &message, receivers.iter().copied());
+    to_devices(&mut submission, shared, message, receivers.iter().copied());
     if push.callback == Callback::Yes && sender.app.webhook().is_some() {
-        let call = Webhook::DeviceMessage(WebhookMessage {
+        let call = Webhook::DeviceMessage(DeviceMessage {
             msg: push.msg,
             from: sender.cid,
             to: Cids::from(receivers.as_slice()),
             created: now,
         });
         let call = to_vec(|buf| call.write(buf))?;
-        submission.body(call.into()).delivery(LaneKey::Webhook(sender.app.id().to_owned()), shared.clock, None);
+        submission.payload(Payload { meta: Meta::Whole, body: call.into() });
+        submission.delivery(LaneKey::Webhook(sender.app.id().into()), shared.clock);
     }
     shared.accept(submission).await?;
     Ok(())
@@ -146,7 +141,7 @@ async fn push_from_server(
             push: request.text().to_owned(),
             receipt: false,
         };
-        Arc::new(DeviceMessage { meta, msg: bytes_of(msg) })
+        Payload { meta: Meta::Message(meta), body: bytes_of(msg) }
     };
     let mut submission = Submission::default();
     match push {
@@ -154,14 +149,14 @@ async fn push_from_server(
             for (index, cid) in batch.clients.iter().enumerate() {
                 owned(app, cid, || format!("payload.clients[{index}]"))?;
             }
-            to_devices(&mut submission, shared, &message(0, batch.flag, batch.msg), batch.clients.iter());
+            to_devices(&mut submission, shared, message(0, batch.flag, batch.msg), batch.clients.iter());
         }
         ServerPush::Proxy(messages) => {
             for (index, one) in messages.iter().enumerate() {
                 owned(app, one.from, || format!("payload[{index}].from"))?;
                 owned(app, one.to, || format!("payload[{index}].to"))?;
                 let message = message(one.from.value(), one.flag, one.msg);
-                to_devices(&mut submission, shared, &message, [one.to].into_iter());
+                to_devices(&mut submission, shared, message, [one.to].into_iter());
             }
         }
     }
@@ -170,16 +165,11 @@ async fn push_from_server(
 }
 
 /// Adds a delivery of `message` to each device, once however often it is listed (ours).
-fn to_devices(
-    submission: &mut Submission,
-    shared: &Shared,
-    message: &Arc<DeviceMessage>,
-    receivers: impl Iterator<Item = Cid>,
-) {
+fn to_devices(submission: &mut Submission, shared: &Shared, message: Payload, receivers: impl Iterator<Item = Cid>) {
     let mut told = std::collections::HashSet::new();
-    submission.body(message.msg.clone());
+    submission.payload(message);
     for cid in receivers.filter(|cid| told.insert(*cid)) {
-        submission.delivery(LaneKey::Device(cid.value()), shared.clock, Some(Arc::clone(message)));
+        submission.delivery(LaneKey::Device(cid.value()), shared.clock);
     }
 }
 
@@ -281,13 +271,13 @@ impl From<BodyError> for Problem {
     }
 }
 
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "cannot store a push");
-        Self {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            field: None,
-            message: "cannot store it now; nothing was accepted, send it again".to_owned(),
-        }
+impl From<NotAccepted> for Problem {
+    fn from(error: NotAccepted) -> Self {
+        tracing::error!(%error, "cannot accept a push");
+        let message = match error {
+            NotAccepted::Full(full) => full.to_string(),
+            NotAccepted::Store(_) => "cannot store it now; nothing was accepted, send it again".to_owned(),
+        };
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, field: None, message }
     }
 }

@@ -21,12 +21,12 @@ use pushgate_core::{
 
 use super::{
     body::{BodyError, UnreadBody},
-    state::{Shared, Submission},
+    state::{NotAccepted, Shared, Submission},
 };
 use crate::{
     config::FailureStatus,
-    engine::LaneKey,
-    store::{Accepted, DeliveriesWhen, NewItem, StoreError},
+    engine::{LaneKey, Meta, Payload},
+    store::{Accepted, DeliveriesWhen, NewItem},
 };
 
 /// The receivers' routes.
@@ -77,7 +77,8 @@ async fn take_uplink(shared: &Shared, name: &str, peer: SocketAddr, body: Unread
     if receiver.forward.is_some() && summary.items > 0 {
         // Passed on as it is sent by us: the object, in documented order.
         let batch = to_vec(|buf| uplink::compact(&body, buf))?;
-        submission.body(batch.into()).delivery(LaneKey::Forward(name.to_owned()), shared.clock, None);
+        submission.payload(Payload { meta: Meta::Whole, body: batch.into() });
+        submission.delivery(LaneKey::Forward(name.into()), shared.clock);
     }
     submission.accept().deliveries_when = DeliveriesWhen::UnlessAllDuplicate;
     store(shared, name, submission).await
@@ -232,9 +233,12 @@ impl From<BodyError> for Refused {
     }
 }
 
-impl From<StoreError> for Refused {
-    fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "cannot store what was received");
+impl From<NotAccepted> for Refused {
+    fn from(error: NotAccepted) -> Self {
+        tracing::error!(%error, "cannot take what was received");
+        if let NotAccepted::Full(full) = error {
+            return Self::new(StatusCode::SERVICE_UNAVAILABLE, full.to_string());
+        }
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "cannot store it now; nothing was accepted, send it again")
     }
 }

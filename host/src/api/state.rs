@@ -1,14 +1,13 @@
 //! What every handler works with, and how each accepts: stored first, then under way, then answered.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::{
     clock::Clock,
     config::Config,
-    engine::{DeviceMessage, Engine, Entry, LaneKey},
+    engine::{Engine, Entry, LaneKey, Payload, QueueFull},
     link::Registry,
     store::{Accept, Accepted, DeliveryId, Store, StoreError},
 };
@@ -32,6 +31,7 @@ pub struct Shared {
 #[derive(Default)]
 pub(super) struct Submission {
     accept: Accept,
+    payload: Option<Arc<Payload>>,
     entries: Vec<Entry>,
 }
 
@@ -42,32 +42,59 @@ impl Shared {
     }
 
     /// Stores a submission durably, then puts its deliveries under way.
-    pub(super) async fn accept(&self, submission: Submission) -> Result<Accepted, StoreError> {
-        let Submission { accept, mut entries } = submission;
-        let accepted = self.store.accept(accept).await?;
-        if let Accepted::Stored { ids, .. } = &accepted {
-            entries.retain(|entry| ids.contains(&entry.id()));
-            self.engine.add(entries);
+    pub(super) async fn accept(&self, submission: Submission) -> Result<Accepted, NotAccepted> {
+        let Submission { accept, entries, .. } = submission;
+        let lanes = entries.iter().map(|entry| entry.lane().clone()).collect();
+        let places = self.engine.reserve(lanes, &self.config().limits).map_err(NotAccepted::Full)?;
+        let (store, engine) = (Arc::clone(&self.store), self.engine.clone());
+        // In a task of its own: a client that goes away between the two would leave them stored and not under way.
+        let accepting = tokio::spawn(async move {
+            let accepted = store.accept(accept).await?;
+            if let Accepted::Stored { ids, .. } = &accepted
+                && !ids.is_empty()
+            {
+                engine.add(entries, places);
+            }
+            Ok(accepted)
+        });
+        accepting.await.unwrap_or_else(|_| Err(StoreError::closed())).map_err(NotAccepted::Store)
+    }
+}
+
+/// Why nothing of a submission was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NotAccepted {
+    /// A lane has no room.
+    Full(QueueFull),
+    /// The store could not keep it.
+    Store(StoreError),
+}
+
+impl fmt::Display for NotAccepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(full) => full.fmt(f),
+            Self::Store(error) => error.fmt(f),
         }
-        Ok(accepted)
     }
 }
 
 impl Submission {
-    /// Adds a body that the deliveries added after it send.
-    pub(super) fn body(&mut self, body: Bytes) -> &mut Self {
-        self.accept.bodies.push(body);
+    /// Adds what the deliveries added after it carry.
+    pub(super) fn payload(&mut self, payload: Payload) -> &mut Self {
+        self.accept.bodies.push(payload.body.clone());
+        self.payload = Some(Arc::new(payload));
         self
     }
 
-    /// Adds a delivery of the last body.
-    pub(super) fn delivery(&mut self, lane: LaneKey, clock: Clock, message: Option<Arc<DeviceMessage>>) -> DeliveryId {
+    /// Adds a delivery of the last payload; without one there is nothing to deliver.
+    pub(super) fn delivery(&mut self, lane: LaneKey, clock: Clock) {
+        let Some(payload) = &self.payload else { return };
         let (id, now) = (DeliveryId::new(), clock.now());
-        let entry = Entry::new(id, lane, now, message);
+        let entry = Entry::new(id, lane, now, Arc::clone(payload));
         let body = self.accept.bodies.len().saturating_sub(1);
         self.accept.deliveries.push(entry.to_row(body, now));
         self.entries.push(entry);
-        id
     }
 
     /// What goes into the store beside the deliveries.

@@ -35,7 +35,7 @@ pub struct Sending {
 
 impl Sending {
     /// What is the same for every kind of destination: the page's batches, and no limit on the rate.
-    pub(super) const DEFAULT: Self = Self {
+    pub const DEFAULT: Self = Self {
         retries: 3,
         retry_every_ms: 1_000,
         timeout_ms: 5_000,

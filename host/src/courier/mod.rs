@@ -28,9 +28,38 @@ mod route;
 pub mod target;
 pub mod tls;
 
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+
 pub use self::drive::{Attempt, drive};
 pub use self::failure::{Class, Failure};
 pub use self::http::{HttpCourier, Post, Reply, Settings};
 pub use self::route::{Report, Route};
 pub use self::target::Target;
 pub use self::tls::Roots;
+
+/// Sends a body once on a route, and judges the answer: what the engine needs of a courier.
+pub trait Courier: Send + Sync + 'static {
+    /// Sends `body` and reports what came of it within `timeout`. `now` is in unix seconds.
+    fn send<'s>(
+        &'s self,
+        route: &'s Route,
+        body: Bytes,
+        now: u64,
+        timeout: Duration,
+    ) -> Pin<Box<dyn Future<Output = Report> + Send + 's>>;
+}
+
+impl Courier for HttpCourier {
+    fn send<'s>(
+        &'s self,
+        route: &'s Route,
+        body: Bytes,
+        now: u64,
+        timeout: Duration,
+    ) -> Pin<Box<dyn Future<Output = Report> + Send + 's>> {
+        Box::pin(route.send(self, body, now, timeout))
+    }
+}

@@ -1,160 +1,240 @@
 //! A lane: what is sent to one destination, one device, one webhook, in its own queue with its own limits.
 //!
-//! First sends wait apart from retries and go before them, so that a destination which is behind with its retries
-//! still takes what is new. A slow or dead lane holds up nobody but itself.
+//! First sends wait apart from retries and go before them, so that a destination which is behind with its retries still
+//! takes what is new. A slow or dead lane holds up nobody but itself.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    fmt,
-    str::FromStr,
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use pushgate_core::Instant;
 
 use super::{
+    circuit::{Circuit, Leave},
+    key::LaneKey,
+    payload::Items,
     rate::Rate,
-    route::{Route, Terms},
+    route::{Order, Route, Terms},
+    table::{Members, Slot, Step, Table},
 };
-use crate::store::DeliveryId;
+use crate::store::Paused;
 
-/// Names a lane, as the store and the admin API spell it: `uplink:acme`, `device:5003062`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum LaneKey {
-    /// A batch for an uplink destination.
-    Uplink(String),
-    /// A batch for a Tencent destination.
-    Tencent(String),
-    /// A call of an app's webhook.
-    Webhook(String),
-    /// A batch that an uplink receiver passes on.
-    Forward(String),
-    /// A message for a device.
-    Device(u32),
-}
-
-impl fmt::Display for LaneKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Uplink(name) => write!(f, "uplink:{name}"),
-            Self::Tencent(name) => write!(f, "tencent:{name}"),
-            Self::Webhook(app) => write!(f, "webhook:{app}"),
-            Self::Forward(name) => write!(f, "forward:{name}"),
-            Self::Device(cid) => write!(f, "device:{cid}"),
-        }
-    }
-}
-
-/// A text is no lane's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotALane;
-
-impl fmt::Display for NotALane {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a lane is uplink:NAME, tencent:NAME, webhook:APP, forward:NAME or device:CID")
-    }
-}
-
-impl std::error::Error for NotALane {}
-
-impl FromStr for LaneKey {
-    type Err = NotALane;
-
-    fn from_str(text: &str) -> Result<Self, NotALane> {
-        let (kind, name) = text.split_once(':').ok_or(NotALane)?;
-        let owned = || Some(name.to_owned()).filter(|name| !name.is_empty()).ok_or(NotALane);
-        Ok(match kind {
-            "uplink" => Self::Uplink(owned()?),
-            "tencent" => Self::Tencent(owned()?),
-            "webhook" => Self::Webhook(owned()?),
-            "forward" => Self::Forward(owned()?),
-            "device" => Self::Device(name.parse().map_err(|_| NotALane)?),
-            _ => return Err(NotALane),
-        })
-    }
-}
+/// Messages handed to a device's link in one go (ours).
+const LINES_AT_ONCE: usize = 64;
 
 /// The queues and limits of one lane.
-#[derive(Debug)]
 pub(super) struct Lane {
-    /// Everything pending here, in the order it was accepted.
-    pub(super) members: BTreeSet<DeliveryId>,
-    first: VecDeque<DeliveryId>,
-    retries: VecDeque<DeliveryId>,
+    pub(super) key: LaneKey,
+    /// Everything pending here.
+    pub(super) members: Members,
+    first: VecDeque<Slot>,
+    retries: VecDeque<Slot>,
+    /// Items in `first`.
+    first_items: usize,
     in_flight: usize,
     paused: bool,
+    /// Whether messages for the device are on their way from the store.
+    pub(super) loading: bool,
+    pub(super) circuit: Circuit,
     rate: Option<Rate>,
-    /// The timer that is set for the rate limit.
+    /// The timer that is set for the lane.
     alarm: Option<Instant>,
     /// Where and how it is sent; `None` while the configuration has no such destination.
     pub(super) terms: Option<Arc<Terms>>,
+    /// Bytes of payloads kept at hand.
+    pub(super) kept: usize,
+    /// Until when it leaves the store alone.
+    rest_until: Instant,
+    /// What went wrong last.
+    pub(super) last_error: Option<Box<str>>,
 }
 
 /// What a lane may do next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Send this one.
-    Send(DeliveryId),
-    /// Nothing before this instant: the rate limit.
+    /// Send these, in one request; on a device's link, in this order.
+    Send(Vec<Slot>),
+    /// Nothing before this instant.
     NotBefore(Instant),
     /// Nothing until something else happens.
     Idle,
 }
 
 impl Lane {
-    pub(super) fn new(terms: Option<Arc<Terms>>) -> Self {
+    pub(super) fn new(key: LaneKey, terms: Option<Arc<Terms>>) -> Self {
         let mut lane = Self {
-            members: BTreeSet::new(),
+            key,
+            members: Members::default(),
             first: VecDeque::new(),
             retries: VecDeque::new(),
+            first_items: 0,
             in_flight: 0,
             paused: false,
+            loading: false,
+            circuit: Circuit::default(),
             rate: None,
             alarm: None,
             terms: None,
+            kept: 0,
+            rest_until: Instant::from_millis(0),
+            last_error: None,
         };
         lane.set_terms(terms);
         lane
     }
 
-    /// Obeys new terms from now on.
+    /// Obeys new terms from now on; the destination gets another chance.
     pub(super) fn set_terms(&mut self, terms: Option<Arc<Terms>>) {
         let per_second = terms.as_ref().and_then(|terms| terms.rate_per_second);
         // A limit that stays the same remembers what it has let through.
         let same = self.rate.take().filter(|rate| per_second.is_some_and(|per_second| rate.is_of(per_second)));
         self.rate = same.or(per_second.map(Rate::new));
         self.terms = terms;
+        self.circuit = Circuit::default();
     }
 
+    /// Stops sending, or goes on; who goes on gives the destination another chance.
     pub(super) fn set_paused(&mut self, paused: Paused) {
         self.paused = paused == Paused::Yes;
+        self.circuit = Circuit::default();
     }
 
     /// Queues a delivery that is due.
-    pub(super) fn queue(&mut self, id: DeliveryId, attempt: u8) {
-        if self.terms.as_ref().is_some_and(|terms| terms.route.is_none()) {
-            // A device takes its messages in the order they were accepted, and nothing else keeps a queue from it than
-            // a pause: the place is nearly always the last.
-            let place = self.first.partition_point(|queued| *queued < id);
-            self.first.insert(place, id);
-        } else if attempt <= 1 {
-            self.first.push_back(id);
-        } else {
-            self.retries.push_back(id);
+    pub(super) fn queue(&mut self, slot: Slot, attempt: u8, table: &mut Table) {
+        let Some(pending) = table.get_mut(slot) else { return };
+        pending.step = Step::Queued;
+        let id = pending.id;
+        match self.terms.as_ref().map(|terms| terms.order) {
+            // Its members are its queue: the oldest goes first, or none.
+            Some(Order::Strict) => {}
+            Some(Order::ByAcceptance) => {
+                // Retries too stand where they were accepted: the place is nearly always the last.
+                let place =
+                    self.first.partition_point(|queued| table.get(*queued).is_some_and(|queued| queued.id < id));
+                self.first.insert(place, slot);
+            }
+            _ if attempt <= 1 => {
+                self.first_items += usize::from(pending.nature.items().count);
+                self.first.push_back(slot);
+            }
+            _ => self.retries.push_back(slot),
         }
     }
 
-    /// Takes the next delivery to send, within the lane's limits.
-    pub(super) fn next(&mut self, now: Instant) -> Next {
-        let Some(terms) = &self.terms else { return Next::Idle };
-        if self.paused || self.in_flight >= terms.concurrency || self.queued() == 0 {
+    /// Sends nothing before this instant.
+    pub(super) fn rest(&mut self, until: Instant) {
+        self.rest_until = until;
+    }
+
+    /// Empties the queue: its deliveries are to be queued in another order.
+    pub(super) fn clear_queue(&mut self) {
+        self.first.clear();
+        self.retries.clear();
+        self.first_items = 0;
+    }
+
+    /// Takes a delivery out of the queue before its turn.
+    pub(super) fn unqueue(&mut self, slot: Slot, items: Items) {
+        if let Some(place) = self.retries.iter().position(|queued| *queued == slot) {
+            self.retries.remove(place);
+        } else if let Some(place) = self.first.iter().position(|queued| *queued == slot) {
+            self.first.remove(place);
+            self.first_items = self.first_items.saturating_sub(usize::from(items.count));
+        }
+    }
+
+    /// Takes what is to be sent next, within the lane's limits.
+    pub(super) fn next(&mut self, now: Instant, table: &Table) -> Next {
+        let Some(terms) = self.terms.clone() else { return Next::Idle };
+        if self.paused || self.loading || self.in_flight >= terms.concurrency {
             return Next::Idle;
+        }
+        let ready = match terms.order {
+            Order::Strict => self.ready_in_order(now, &terms, table),
+            Order::ByAcceptance if self.first.is_empty() => Ready::Nothing,
+            Order::ByAcceptance => Ready::First(LINES_AT_ONCE),
+            Order::AsItComes => self.ready_as_it_comes(now, &terms, table),
+        };
+        let from = match ready {
+            Ready::Nothing => return Next::Idle,
+            Ready::NotBefore(at) => return Next::NotBefore(at),
+            Ready::First(_) | Ready::Retries | Ready::Members(_) => ready,
+        };
+        if self.rest_until > now {
+            return Next::NotBefore(self.rest_until);
         }
         if let Some(later) = self.rate.as_mut().and_then(|rate| rate.not_before(now)) {
             return Next::NotBefore(later);
         }
-        let Some(id) = self.first.pop_front().or_else(|| self.retries.pop_front()) else { return Next::Idle };
-        Next::Send(id)
+        let group = match from {
+            Ready::First(most) if terms.order == Order::ByAcceptance => {
+                self.first.drain(..self.first.len().min(most)).collect()
+            }
+            Ready::First(most) => {
+                let (group, items) = take(&mut self.first, most, usize::from(terms.batch_items), table);
+                self.first_items = self.first_items.saturating_sub(items);
+                group
+            }
+            Ready::Members(most) => {
+                let queued = |slot: &Slot| table.get(*slot).is_some_and(|pending| pending.step == Step::Queued);
+                let mut head = table.members(self.members).take_while(queued).take(most).collect();
+                take(&mut head, most, usize::from(terms.batch_items), table).0
+            }
+            _ => take(&mut self.retries, usize::MAX, usize::from(terms.batch_items), table).0,
+        };
+        if self.circuit.is_open()
+            && let Some(probe) = group.first().and_then(|slot| table.get(*slot)).filter(|p| p.delivery.attempts() == 0)
+        {
+            self.circuit.probe(probe.id);
+        }
+        Next::Send(group)
+    }
+
+    fn ready_as_it_comes(&self, now: Instant, terms: &Terms, table: &Table) -> Ready {
+        let first = match self.first.front() {
+            None => Ready::Nothing,
+            Some(head) => self.may_begin(*head, now, terms, self.first_items, table),
+        };
+        match first {
+            Ready::First(_) => first,
+            _ if !self.retries.is_empty() => Ready::Retries,
+            _ => first,
+        }
+    }
+
+    /// Says what goes out where everything keeps its order: the oldest, if it is due, with those behind it that are.
+    fn ready_in_order(&self, now: Instant, terms: &Terms, table: &Table) -> Ready {
+        let Some(head) = self.members.first() else { return Ready::Nothing };
+        let Some(pending) = table.get(head).filter(|pending| pending.step == Step::Queued) else {
+            return Ready::Nothing;
+        };
+        let most = usize::from(terms.batch_items);
+        if pending.delivery.attempts() > 0 {
+            return Ready::Members(most);
+        }
+        let queued = |slot: &Slot| table.get(*slot).filter(|pending| pending.step == Step::Queued);
+        let items = table.members(self.members).take(most).map_while(|slot| queued(&slot));
+        let items = items.map(|pending| usize::from(pending.nature.items().count)).sum();
+        match self.may_begin(head, now, terms, items, table) {
+            Ready::First(most) => Ready::Members(most.min(usize::from(terms.batch_items))),
+            other => other,
+        }
+    }
+
+    /// Says whether first sends may go out: as soon as a request is full or its first item has waited long enough, and
+    /// when the circuit lets them.
+    fn may_begin(&self, head: Slot, now: Instant, terms: &Terms, items: usize, table: &Table) -> Ready {
+        let most = match self.circuit.leave(now) {
+            Leave::All => usize::MAX,
+            Leave::One => return Ready::First(1),
+            Leave::NotBefore(at) => return Ready::NotBefore(at),
+            Leave::None => return Ready::Nothing,
+        };
+        let due = table.get(head).and_then(|pending| pending.delivery.deadline()).unwrap_or(now);
+        let until = due.plus(terms.linger_ms);
+        if items >= usize::from(terms.batch_items) || until <= now {
+            Ready::First(most)
+        } else {
+            Ready::NotBefore(until)
+        }
     }
 
     /// Says whether a timer is to be set for `at`: one is enough, however many wait.
@@ -166,12 +246,12 @@ impl Lane {
         !is_set
     }
 
-    /// Notes that the timer set for `at` has run out.
-    pub(super) fn disarm(&mut self, at: Instant) {
-        self.alarm = self.alarm.filter(|alarm| *alarm != at);
+    /// Notes that a timer has run out by `now`.
+    pub(super) fn disarm(&mut self, now: Instant) {
+        self.alarm = self.alarm.filter(|alarm| *alarm > now);
     }
 
-    /// Counts a send that has begun.
+    /// Counts a request that has begun.
     pub(super) fn begin(&mut self, now: Instant) {
         self.in_flight += 1;
         if let Some(rate) = &mut self.rate {
@@ -179,41 +259,70 @@ impl Lane {
         }
     }
 
-    /// Counts a send that has ended.
+    /// Counts a request that has ended.
     pub(super) fn end(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
-    fn queued(&self) -> usize {
-        self.first.len() + self.retries.len()
-    }
-
     /// Says whether nothing is lost when the lane is forgotten. A rate limit would be: what it has let through counts
-    /// against the next send too. There are only as many as the configuration has.
+    /// against the next send too. So would a run of failures. There are only as many as the configuration has.
     pub(super) fn is_idle(&self) -> bool {
-        self.members.is_empty() && self.in_flight == 0 && !self.paused && self.rate.is_none()
+        self.members.is_empty()
+            && self.in_flight == 0
+            && !self.loading
+            && !self.paused
+            && self.rate.is_none()
+            && self.circuit == Circuit::default()
     }
 
-    pub(super) fn status(&self, key: &LaneKey) -> LaneStatus {
+    pub(super) fn status(&self, table: &Table) -> LaneStatus {
+        let strict = self.terms.as_ref().is_some_and(|terms| terms.order == Order::Strict);
+        let is_queued = |slot: &Slot| table.get(*slot).is_some_and(|pending| pending.step == Step::Queued);
         LaneStatus {
-            lane: key.to_string(),
+            lane: self.key.to_string(),
             pending: self.members.len(),
-            queued: self.queued(),
+            queued: if strict {
+                table.members(self.members).filter(is_queued).count()
+            } else {
+                self.first.len() + self.retries.len()
+            },
             in_flight: self.in_flight,
             paused: self.paused,
+            circuit: if self.circuit.is_open() { CircuitState::Open } else { CircuitState::Closed },
             configured: self.terms.is_some(),
             destination: self.terms.as_ref().and_then(|terms| terms.route.as_ref()).map(Route::destination),
+            last_error: self.last_error.as_deref().map(str::to_owned),
         }
     }
 }
 
-/// Whether a lane sends.
+/// What a lane could send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Paused {
-    /// It sends nothing; its schedules go on waiting.
-    Yes,
-    /// It sends.
-    No,
+enum Ready {
+    /// First sends, so many deliveries at the most.
+    First(usize),
+    /// Retries.
+    Retries,
+    /// The oldest, so many deliveries at the most.
+    Members(usize),
+    NotBefore(Instant),
+    Nothing,
+}
+
+/// Takes from the front what may share a request: one class, and no more items than fit. Returns it with its items.
+fn take(queue: &mut VecDeque<Slot>, most: usize, room: usize, table: &Table) -> (Vec<Slot>, usize) {
+    let (mut group, mut items, mut class) = (Vec::new(), 0, None);
+    while let Some(slot) = queue.front() {
+        let next = table.get(*slot).map_or(Items { class: 0, count: 0 }, |pending| pending.nature.items());
+        let count = usize::from(next.count);
+        let fits = group.len() < most && items + count <= room && next.class != 0 && class == Some(next.class);
+        if !group.is_empty() && !fits {
+            break;
+        }
+        (class, items) = (Some(next.class), items + count);
+        group.extend(queue.pop_front());
+    }
+    (group, items)
 }
 
 /// A lane as an operator sees it.
@@ -225,84 +334,29 @@ pub struct LaneStatus {
     pub pending: usize,
     /// Those of them that are due.
     pub queued: usize,
-    /// Sends whose answer is outstanding.
+    /// Requests whose answer is outstanding.
     pub in_flight: usize,
     /// Whether an operator has paused it.
     pub paused: bool,
+    /// Whether it begins new deliveries, or only probes its destination.
+    pub circuit: CircuitState,
     /// Whether the configuration has its destination.
     pub configured: bool,
     /// The URL it sends to, without its query.
     pub destination: Option<String>,
+    /// What went wrong last, since it last delivered.
+    pub last_error: Option<String>,
+}
+
+/// Whether a lane begins new deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CircuitState {
+    /// It does.
+    Closed,
+    /// Its destination took nothing for long enough: it only probes.
+    Open,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lanes_name_goes_both_ways() {
-        for name in ["uplink:acme", "tencent:a.b", "webhook:Test:1", "forward:x", "device:5003062"] {
-            assert_eq!(name.parse::<LaneKey>().unwrap().to_string(), name);
-        }
-        for name in ["", "uplink", "uplink:", "device:x", "device:4294967296", "mail:a"] {
-            assert_eq!(name.parse::<LaneKey>(), Err(NotALane), "{name}");
-        }
-    }
-
-    #[test]
-    fn first_sends_go_before_retries_and_never_more_than_the_concurrency() {
-        let route = Route::Uplink { url: "http://acme.example/".parse().unwrap() };
-        let terms = Arc::new(Terms { route: Some(route), concurrency: 2, ..Terms::device() });
-        let mut lane = Lane::new(Some(terms));
-        let ids: Vec<_> = (1..=3).map(|byte| DeliveryId::from_bytes([byte; 16])).collect();
-        let now = Instant::from_millis(0);
-        lane.queue(ids[0], 2);
-        lane.queue(ids[1], 1);
-        lane.queue(ids[2], 1);
-        assert_eq!(lane.next(now), Next::Send(ids[1]));
-        lane.begin(now);
-        assert_eq!(lane.next(now), Next::Send(ids[2]));
-        lane.begin(now);
-        assert_eq!(lane.next(now), Next::Idle);
-        lane.end();
-        lane.set_paused(Paused::Yes);
-        assert_eq!(lane.next(now), Next::Idle);
-        lane.set_paused(Paused::No);
-        assert_eq!(lane.next(now), Next::Send(ids[0]));
-    }
-
-    #[test]
-    fn a_device_takes_its_messages_in_order_retries_too() {
-        let mut lane = Lane::new(Some(Arc::new(Terms::device())));
-        let ids: Vec<_> = (1..=3).map(|byte| DeliveryId::from_bytes([byte; 16])).collect();
-        for (id, attempt) in [(ids[1], 1), (ids[0], 2), (ids[2], 1)] {
-            lane.queue(id, attempt);
-        }
-        let now = Instant::from_millis(0);
-        let order = [lane.next(now), lane.next(now), lane.next(now)];
-        assert_eq!(order, [Next::Send(ids[0]), Next::Send(ids[1]), Next::Send(ids[2])]);
-    }
-
-    #[test]
-    fn a_rate_limit_sets_one_timer_and_outlives_an_empty_lane_and_a_reload() {
-        let limited = || Some(Arc::new(Terms { rate_per_second: Some(10), ..Terms::device() }));
-        let mut lane = Lane::new(limited());
-        let now = Instant::from_secs(1);
-        lane.queue(DeliveryId::from_bytes([9; 16]), 1);
-        while let Next::Send(id) = lane.next(now) {
-            lane.begin(now);
-            lane.end();
-            lane.queue(id, 1);
-        }
-        let Next::NotBefore(later) = lane.next(now) else { panic!("the limit holds") };
-        assert_eq!([lane.arm(later), lane.arm(later), lane.arm(later.plus(1))], [true, false, false]);
-        lane.disarm(later);
-        assert!(lane.arm(later));
-
-        lane.set_terms(limited());
-        assert_eq!(lane.next(now), Next::NotBefore(later));
-        assert!(!lane.is_idle());
-        lane.set_terms(None);
-        assert!(lane.is_idle());
-    }
-}
+mod tests;

@@ -6,25 +6,26 @@ use pushgate_core::{
     link::{Frame, MAX_LINE_LEN, Message, Receipt, ReceiptState},
 };
 
-use super::DeviceMessage;
+use super::payload::{Meta, Payload};
 use crate::store::{DeliveryId, State};
 
-/// The line that carries a message.
-pub(super) fn message(message: &DeviceMessage, id: DeliveryId) -> Option<Vec<u8>> {
+/// The line that carries a message; `None` for what is none.
+pub(super) fn message(payload: &Payload, id: DeliveryId) -> Option<Vec<u8>> {
+    let Meta::Message(meta) = &payload.meta else { return None };
     let id = id.to_string();
     let frame = Frame::Message(Message {
         id: Text::from(id.as_str()),
-        from: message.meta.from,
-        created: message.meta.created,
-        msg: Msg::from_bytes(&message.msg).ok()?,
+        from: meta.from,
+        created: meta.created,
+        msg: Msg::from_bytes(&payload.body).ok()?,
     });
     line(&frame)
 }
 
 /// The line that tells a sender what became of its message.
-pub(super) fn receipt(push: &str, to: u32, state: State) -> Option<Vec<u8>> {
+pub(super) fn receipt(push: &str, to: Cid, state: State) -> Option<Vec<u8>> {
     let state = if state == State::Delivered { ReceiptState::Delivered } else { ReceiptState::Dropped };
-    line(&Frame::Receipt(Receipt { id: Text::from(push), to: Cid::new(to)?, state }))
+    line(&Frame::Receipt(Receipt { id: Text::from(push), to, state }))
 }
 
 fn line(frame: &Frame<'_>) -> Option<Vec<u8>> {

@@ -7,35 +7,45 @@
 //!
 //! The store is only for durability: [`Engine::start`] takes up what it says is pending, each schedule where it stood.
 
+mod circuit;
+mod depth;
 mod errand;
+mod key;
 mod lane;
+mod lanes;
 mod line;
+mod loader;
+mod payload;
 mod rate;
 mod recorder;
 mod route;
 mod scheduler;
+mod table;
 #[cfg(test)]
 mod tests;
+mod timers;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use pushgate_core::{
     Delivery, Instant, Schedule,
     delivery::{Phase, Saved},
-    lingyang::Flag,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-pub use lane::{LaneKey, LaneStatus, NotALane, Paused};
+use depth::Depths;
+pub use depth::{QueueFull, Reservation};
+pub use key::{LaneKey, NotALane};
+pub use lane::{CircuitState, LaneStatus};
+pub use payload::{Items, MessageMeta, Meta, Payload};
 
 use crate::{
     clock::Clock,
-    config::Config,
-    courier::HttpCourier,
+    config::{Config, Limits},
+    courier::Courier,
     link::Registry,
-    store::{DeliveryId, NewDelivery, Pending, State, Store, StoreError},
+    store::{DeliveryId, MAX_SCAN, NewDelivery, Paused, Pending, State, Store, StoreError},
 };
 
 /// Events that a slow listener may be behind before it misses some.
@@ -45,6 +55,7 @@ const EVENTS_KEPT: usize = 4096;
 #[derive(Clone, Debug)]
 pub struct Engine {
     commands: mpsc::UnboundedSender<Command>,
+    depths: Depths,
     events: broadcast::Sender<Event>,
 }
 
@@ -55,67 +66,37 @@ pub struct Parts {
     /// Where deliveries are kept.
     pub store: Arc<dyn Store>,
     /// How bodies go out over HTTP.
-    pub courier: HttpCourier,
+    pub courier: Arc<dyn Courier>,
     /// Which device is connected.
     pub registry: Registry,
     /// Where lanes lead.
     pub config: Arc<Config>,
 }
 
-/// What the engine keeps of a delivery while it is pending.
+/// A delivery on its way into the engine.
 #[derive(Clone, Debug)]
 pub struct Entry {
     id: DeliveryId,
     lane: LaneKey,
     start: Start,
-    message: Option<Arc<DeviceMessage>>,
-}
-
-/// A message for devices: shared by the deliveries to all its receivers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeviceMessage {
-    /// What the store keeps of it beside its bytes.
-    pub meta: MessageMeta,
-    /// The message itself.
-    pub msg: Bytes,
-}
-
-/// What the store keeps of a message for a device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MessageMeta {
-    /// The sending device; 0 = the application server.
-    pub from: u32,
-    /// When it was accepted, in unix seconds.
-    pub created: u64,
-    /// The flag's number.
-    pub flag: u32,
-    /// The id its push was answered with.
-    pub push: String,
-    /// Whether the sending device is told what became of it.
-    pub receipt: bool,
-}
-
-impl MessageMeta {
-    fn flag(&self) -> Flag {
-        Flag::from_code(self.flag).unwrap_or_default()
-    }
+    meta: Meta,
+    payload: Option<Arc<Payload>>,
 }
 
 impl Entry {
     /// A delivery just accepted, due at once.
     #[must_use]
-    pub fn new(id: DeliveryId, lane: LaneKey, now: Instant, message: Option<Arc<DeviceMessage>>) -> Self {
-        Self { id, lane, start: Start::New(now), message }
+    pub fn new(id: DeliveryId, lane: LaneKey, now: Instant, payload: Arc<Payload>) -> Self {
+        Self { id, lane, start: Start::New(now), meta: payload.meta.clone(), payload: Some(payload) }
     }
 
     /// The row the store keeps of it; `body` is its body's place among those of the request.
     #[must_use]
     pub fn to_row(&self, body: usize, created_at: Instant) -> NewDelivery {
-        let meta = self.message.as_ref().map(|message| serde_json::to_string(&message.meta).unwrap_or_default());
         NewDelivery {
             id: self.id,
             lane: self.lane.to_string(),
-            meta: meta.unwrap_or_default(),
+            meta: self.meta.to_text(),
             body,
             created_at: created_at.as_millis(),
         }
@@ -127,24 +108,25 @@ impl Entry {
         self.id
     }
 
+    /// Its lane.
+    #[must_use]
+    pub fn lane(&self) -> &LaneKey {
+        &self.lane
+    }
+
     /// Takes up a delivery that the store has as pending; `None` when nothing here can send it.
-    async fn resume(pending: Pending, store: &dyn Store) -> Result<Option<Self>, StoreError> {
+    fn resume(pending: &Pending) -> Option<Self> {
         let Ok(lane) = pending.lane.parse::<LaneKey>() else {
             tracing::warn!(id = %pending.id, lane = &*pending.lane, "kept, but nothing here sends on such a lane");
-            return Ok(None);
+            return None;
         };
-        let message = match lane {
-            LaneKey::Device(_) => {
-                let (Ok(meta), Some(msg)) = (
-                    serde_json::from_str(&pending.meta),
-                    store.contents(vec![pending.id]).await?.pop().flatten().map(|content| content.body),
-                ) else {
-                    tracing::warn!(id = %pending.id, "kept, but its message cannot be read");
-                    return Ok(None);
-                };
-                Some(Arc::new(DeviceMessage { meta, msg }))
-            }
-            _ => None,
+        let meta = Meta::read(&pending.meta).filter(|meta| {
+            // A device takes messages and nothing else.
+            matches!(meta, Meta::Message(_)) == matches!(lane, LaneKey::Device(_))
+        });
+        let Some(meta) = meta else {
+            tracing::warn!(id = %pending.id, "kept, but how it is sent cannot be read");
+            return None;
         };
         let start = match Phase::from_code(pending.phase) {
             Ok(phase) => {
@@ -153,7 +135,7 @@ impl Entry {
             // Nothing has been recorded since it was accepted.
             Err(_) => Start::New(Instant::from_millis(pending.due)),
         };
-        Ok(Some(Self { id: pending.id, lane, start, message }))
+        Some(Self { id: pending.id, lane, start, meta, payload: None })
     }
 }
 
@@ -224,12 +206,23 @@ pub enum EventKind {
 enum Command {
     Add(Vec<Entry>),
     Sent(errand::Sent),
-    Ack { cid: u32, id: DeliveryId },
-    Connected { cid: u32 },
+    Loaded(scheduler::FromStore),
+    Ack {
+        cid: u32,
+        id: DeliveryId,
+    },
+    Connected {
+        cid: u32,
+    },
     Remove(DeliveryId),
-    Pause { lane: LaneKey, paused: Paused },
+    Pause {
+        lane: LaneKey,
+        paused: Paused,
+    },
     Lanes(oneshot::Sender<Vec<LaneStatus>>),
     Reload(Arc<Config>),
+    /// The recorder has caught up.
+    CaughtUp,
     Drain(oneshot::Sender<()>),
 }
 
@@ -242,37 +235,45 @@ impl Engine {
     pub async fn start(parts: Parts) -> Result<Self, StoreError> {
         let (commands, received) = mpsc::unbounded_channel();
         let (events, _) = broadcast::channel(EVENTS_KEPT);
-        let engine = Self { commands: commands.clone(), events: events.clone() };
+        let depths = Depths::default();
+        let engine = Self { commands: commands.clone(), depths: depths.clone(), events: events.clone() };
         let store = Arc::clone(&parts.store);
-        tokio::spawn(scheduler::run(parts, commands, received, events));
+        for lane in store.paused_lanes().await? {
+            if let Ok(lane) = lane.parse() {
+                engine.set_paused(lane, Paused::Yes);
+            }
+        }
+        tokio::spawn(scheduler::run(parts, depths, commands, received, events));
         let mut after = None;
         loop {
-            let page = store.pending(after, crate::store::MAX_PAGE).await?;
+            let page = store.pending(after, MAX_SCAN).await?;
             let Some(last) = page.last() else { return Ok(engine) };
             after = Some(last.id);
-            let mut entries = Vec::with_capacity(page.len());
-            for pending in page {
-                entries.extend(Entry::resume(pending, &*store).await?);
-            }
-            engine.add(entries);
+            engine.add_pending(&page);
         }
     }
 
-    /// Takes up deliveries that the store has accepted.
-    pub fn add(&self, entries: Vec<Entry>) {
-        self.tell(Command::Add(entries));
-    }
-
-    /// Takes up a delivery that an operator has made pending again.
+    /// Reserves places on lanes for deliveries that are about to be stored, one that is named twice counting twice.
     ///
     /// # Errors
     ///
-    /// What keeps the store from being read.
-    pub async fn add_replayed(&self, pending: Pending, store: &dyn Store) -> Result<(), StoreError> {
-        if let Some(entry) = Entry::resume(pending, store).await? {
-            self.add(vec![entry]);
-        }
-        Ok(())
+    /// [`QueueFull`] when a lane has none left; then nothing is reserved.
+    pub fn reserve(&self, lanes: Vec<LaneKey>, limits: &Limits) -> Result<Reservation, QueueFull> {
+        self.depths.reserve(lanes, limits)
+    }
+
+    /// Takes up deliveries that the store has accepted, on the places reserved for them.
+    pub fn add(&self, entries: Vec<Entry>, places: Reservation) {
+        places.keep();
+        self.tell(Command::Add(entries));
+    }
+
+    /// Takes up deliveries that the store has as pending: at the start, or because an operator replays one.
+    pub fn add_pending(&self, pending: &[Pending]) {
+        let entries: Vec<_> = pending.iter().filter_map(Entry::resume).collect();
+        // They have been accepted: a full lane is no reason to lose them.
+        entries.iter().for_each(|entry| self.depths.add(&entry.lane));
+        self.tell(Command::Add(entries));
     }
 
     /// A device has acknowledged a message. An id that is not one of its own is ignored.

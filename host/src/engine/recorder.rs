@@ -1,32 +1,120 @@
 //! Writes what became of deliveries to the store, in order, many in one commit.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
-use tokio::{sync::mpsc, time};
+use tokio::{sync::mpsc, task::JoinHandle, time};
 
-use crate::store::{ErrorKind, Progress, Store};
+use super::Command;
+use crate::store::{ErrorKind, Progress, Store, StoreError};
 
 /// Records that share a commit at the most: enough that a commit's cost vanishes among them.
 const MOST_AT_ONCE: usize = 512;
 
-/// How long a store that cannot write is left alone before the next try.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Records that may wait: with more, nothing new is sent until the store has caught up (ours). It bounds the memory
+/// they take, and how many sends are made again if the gateway is killed meanwhile.
+const MOST_WAITING: usize = 16 * 1024;
 
-/// Records until every sender is gone and everything has been written.
-///
-/// A store that cannot write (its disk is full) is tried again: a record that is lost would be a send too many after
-/// the next start. Only a store that has been closed ends this early.
-pub(super) async fn run(store: Arc<dyn Store>, mut records: mpsc::UnboundedReceiver<Progress>) {
-    let mut batch = Vec::with_capacity(MOST_AT_ONCE);
-    while records.recv_many(&mut batch, MOST_AT_ONCE).await > 0 {
-        while let Err(error) = store.record(batch.clone()).await {
-            if error.kind() == ErrorKind::Closed {
+/// How long a store that cannot write is left alone: first, and at the most.
+const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
+
+/// How often a record is tried by itself that the store refuses for no reason that passes.
+const TRIES: u32 = 60;
+
+/// Takes records for the store.
+pub(super) struct Records {
+    sender: mpsc::UnboundedSender<Progress>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Records {
+    /// Starts the task that writes. It ends once this is dropped and everything has been written, and tells the
+    /// scheduler when it has caught up.
+    pub(super) fn start(store: Arc<dyn Store>, commands: mpsc::UnboundedSender<Command>) -> (Self, JoinHandle<()>) {
+        let (sender, records) = mpsc::unbounded_channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let recorder = Recorder { store, records, waiting: Arc::clone(&waiting), commands };
+        (Self { sender, waiting }, tokio::spawn(recorder.run()))
+    }
+
+    pub(super) fn put(&self, progress: Progress) {
+        self.waiting.fetch_add(1, Relaxed);
+        // The recorder outlives this sender, unless the store was closed: then nothing can be kept any more.
+        let _ = self.sender.send(progress);
+    }
+
+    /// Says whether more waits than should.
+    pub(super) fn are_behind(&self) -> bool {
+        self.waiting.load(Relaxed) > MOST_WAITING
+    }
+}
+
+struct Recorder {
+    store: Arc<dyn Store>,
+    records: mpsc::UnboundedReceiver<Progress>,
+    waiting: Arc<AtomicUsize>,
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+impl Recorder {
+    async fn run(mut self) {
+        let mut batch = Vec::with_capacity(MOST_AT_ONCE);
+        while self.records.recv_many(&mut batch, MOST_AT_ONCE).await > 0 {
+            let written = batch.len();
+            if self.write(std::mem::take(&mut batch)).await.is_err() {
                 return;
             }
-            tracing::error!(%error, records = batch.len(), "cannot record what became of deliveries; trying on");
-            time::sleep(PAUSE).await;
+            let before = self.waiting.fetch_sub(written, Relaxed);
+            if before > MOST_WAITING && before - written <= MOST_WAITING {
+                let _ = self.commands.send(Command::CaughtUp); // a scheduler that is gone sends nothing
+            }
         }
-        batch.clear();
+    }
+
+    /// Writes records, trying for as long as it takes: one that is lost would be a send too many after the next start.
+    ///
+    /// # Errors
+    ///
+    /// When the store was closed.
+    async fn write(&self, batch: Vec<Progress>) -> Result<(), StoreError> {
+        let mut pause = PAUSES[0];
+        loop {
+            let Err(error) = self.store.record(batch.clone()).await else { return Ok(()) };
+            tracing::error!(%error, records = batch.len(), "cannot record what became of deliveries; trying on");
+            match error.kind() {
+                ErrorKind::Closed => return Err(error),
+                ErrorKind::Full | ErrorKind::Busy => {}
+                // Perhaps one of them is to blame: it must not hold up the others.
+                _ => return self.write_each(batch).await,
+            }
+            time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSES[1]);
+        }
+    }
+
+    async fn write_each(&self, batch: Vec<Progress>) -> Result<(), StoreError> {
+        for record in batch {
+            let (mut pause, mut tries) = (PAUSES[0], 0);
+            while let Err(error) = self.store.record(vec![record.clone()]).await {
+                match error.kind() {
+                    ErrorKind::Closed => return Err(error),
+                    ErrorKind::Full | ErrorKind::Busy => {}
+                    _ if tries == TRIES => {
+                        tracing::error!(%error, id = %record.id, "gave up recording; after a restart it is sent again");
+                        break;
+                    }
+                    _ => tries += 1,
+                }
+                time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSES[1]);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -64,14 +152,15 @@ mod tests {
         let accept = Accept { bodies: vec![vec![0].into()], deliveries: deliveries.collect(), ..Accept::default() };
         store.accept(accept).await.unwrap();
 
-        let (records, recorded) = mpsc::unbounded_channel();
+        let (commands, _heard) = mpsc::unbounded_channel();
+        let (records, recorder) = Records::start(Arc::clone(&store), commands);
         for id in &ids {
             for (attempts, state) in [(1, State::Pending), (2, State::Pending), (2, State::Delivered)] {
-                records.send(progress(*id, attempts, state)).unwrap();
+                records.put(progress(*id, attempts, state));
             }
         }
         drop(records);
-        run(Arc::clone(&store), recorded).await;
+        recorder.await.unwrap();
         assert_eq!(store.counts().await.unwrap().delivered, 100);
         for id in ids {
             let detail = store.delivery(id).await.unwrap().unwrap();

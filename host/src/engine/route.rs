@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use pushgate_core::{Schedule, lingyang::Flag, schedule::Anchor};
 
-use super::lane::LaneKey;
+use super::{circuit::Breaker, key::LaneKey};
 use crate::{
     config::{Config, Sending},
     courier::Route as Destination,
@@ -22,6 +22,24 @@ pub(super) struct Terms {
     pub(super) concurrency: usize,
     /// Sends begun in a second.
     pub(super) rate_per_second: Option<u32>,
+    /// Which of several that are due goes first.
+    pub(super) order: Order,
+    /// Items of one request, at the most.
+    pub(super) batch_items: u8,
+    /// How long a request that is not full waits for more items, in milliseconds.
+    pub(super) linger_ms: u32,
+    pub(super) breaker: Breaker,
+}
+
+/// Which of several deliveries that are due goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// First sends, in the order they were accepted; then retries, in the order they fall due.
+    AsItComes,
+    /// Whatever was accepted first, of what is due.
+    ByAcceptance,
+    /// Whatever was accepted first; while that is not due, nothing.
+    Strict,
 }
 
 /// The schedule of a lane.
@@ -42,11 +60,7 @@ impl Terms {
             LaneKey::Device(_) => Self::device(),
             LaneKey::Uplink(name) => {
                 let destination = config.uplink.destinations.named(name)?;
-                Self::http(
-                    Route::Uplink { url: destination.url.clone() },
-                    &destination.sending,
-                    destination.sending.rate_per_second,
-                )
+                Self::http(Route::Uplink { url: destination.url.clone() }, &destination.sending)
             }
             LaneKey::Tencent(name) => {
                 let destination = config.tencent.destinations.named(name)?;
@@ -55,13 +69,13 @@ impl Terms {
                     sdk_app_id: destination.sdk_app_id.clone(),
                     token: destination.token.clone(),
                 };
-                Self::http(route, &destination.sending, destination.sending.rate_per_second)
+                Self::http(route, &destination.sending)
             }
             LaneKey::Webhook(id) => {
                 let app = config.lingyang.app(id)?;
                 let route = Route::Webhook {
                     url: app.webhook()?.clone(),
-                    app_id: id.clone(),
+                    app_id: id.to_string(),
                     key: app.keys().first()?.clone(),
                 };
                 Self { route: Some(route), schedule: Waits::Fixed(Schedule::WEBHOOK), ..Self::fixed() }
@@ -76,15 +90,30 @@ impl Terms {
 
     /// The terms of every device.
     pub(super) fn device() -> Self {
-        Self { route: None, schedule: Waits::ByFlag, concurrency: usize::MAX, rate_per_second: None }
+        Self {
+            route: None,
+            schedule: Waits::ByFlag,
+            concurrency: usize::MAX,
+            rate_per_second: None,
+            order: Order::ByAcceptance,
+            batch_items: 1,
+            linger_ms: 0,
+            breaker: Breaker { after: 0, probe_every: 0 },
+        }
     }
 
     /// What a webhook and a forward share: they have no settings of their own yet.
     fn fixed() -> Self {
-        Self { concurrency: 8, ..Self::device() }
+        let Sending { concurrency, circuit_after, circuit_probe_ms, .. } = Sending::DEFAULT;
+        Self {
+            concurrency,
+            order: Order::AsItComes,
+            breaker: Breaker { after: circuit_after, probe_every: circuit_probe_ms },
+            ..Self::device()
+        }
     }
 
-    fn http(route: Route, sending: &Sending, rate_per_second: Option<u32>) -> Self {
+    fn http(route: Route, sending: &Sending) -> Self {
         let retries = usize::try_from(sending.retries).unwrap_or(Schedule::MAX_WAITS).min(Schedule::MAX_WAITS);
         Self {
             route: Some(route),
@@ -92,8 +121,12 @@ impl Terms {
                 waits: vec![sending.retry_every_ms; retries].into(),
                 answer_within: sending.timeout_ms,
             },
-            concurrency: sending.concurrency,
-            rate_per_second,
+            concurrency: if sending.ordered { 1 } else { sending.concurrency },
+            rate_per_second: sending.rate_per_second,
+            order: if sending.ordered { Order::Strict } else { Order::AsItComes },
+            batch_items: sending.batch_items,
+            linger_ms: if sending.batch_items > 1 { sending.linger_ms } else { 0 },
+            breaker: Breaker { after: sending.circuit_after, probe_every: sending.circuit_probe_ms },
         }
     }
 

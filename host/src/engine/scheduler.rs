@@ -3,61 +3,89 @@
 //! It never waits for anything but its commands and its timers. What it decides it decides in memory; the store is
 //! written behind it by the recorder, and read by the sends themselves, which need their bodies.
 
-use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, mem, sync::Arc};
 
 use pushgate_core::{
-    Delivery, Instant, Schedule, Verdict,
+    Delivery, Instant, Verdict,
     delivery::{Action, Outcome},
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{
-    Command, DeviceMessage, Entry, Event, EventKind, LaneKey, Parts, Start,
-    errand::{Errand, Sent},
-    lane::{Lane, Next, Paused},
-    line, recorder,
+    Command, Entry, Event, EventKind, LaneKey, Parts, Start,
+    depth::Depths,
+    errand::{self, Errand, Fate, Part, Sent},
+    lane::Next,
+    lanes::Lanes,
+    loader::Loader,
+    payload::Payload,
+    recorder::Records,
     route::Terms,
+    table::{Pending, Slot, Step, Table},
+    timers::Timers,
 };
 use crate::{
     config::Config,
-    link::Link,
-    store::{Attempt, DeliveryId, Progress, State},
+    courier::Report,
+    store::{Attempt, DeliveryId, Progress, State, StoreError},
 };
 
-/// Runs until it has been drained or every engine handle is gone.
+mod device;
+
+pub(super) use device::FromStore;
+
+/// Commands obeyed before the clock is looked at again.
+const COMMANDS_AT_ONCE: usize = 256;
+
+/// Bytes of payloads kept at hand for all lanes, and for one (ours); the store has every payload. A lane that is behind
+/// must not take the place of one that is not.
+const KEPT: usize = 32 << 20;
+const KEPT_BY_LANE: usize = 1 << 20;
+
+/// Milliseconds that a lane leaves a store alone that could not give it a body (ours).
+const STORE_REST: u32 = 200;
+
+/// Runs until it has been drained.
 pub(super) async fn run(
     parts: Parts,
+    depths: Depths,
     commands: mpsc::UnboundedSender<Command>,
     mut received: mpsc::UnboundedReceiver<Command>,
     events: broadcast::Sender<Event>,
 ) {
-    let (records, recorded) = mpsc::unbounded_channel();
-    let recorder = tokio::spawn(recorder::run(Arc::clone(&parts.store), recorded));
-    let clock = parts.clock;
+    let (records, recorder) = Records::start(Arc::clone(&parts.store), commands.clone());
+    let (clock, now) = (parts.clock, parts.clock.now());
     let mut scheduler = Scheduler {
+        loader: Loader::start(Arc::clone(&parts.store)),
         parts,
+        depths,
         commands,
         events,
         records,
-        entries: HashMap::new(),
-        lanes: HashMap::new(),
-        timers: BinaryHeap::new(),
+        table: Table::default(),
+        lanes: Lanes::default(),
+        held: HashMap::new(),
+        timers: Timers::new(now),
+        lane_timers: Timers::new(now),
+        touched: Vec::new(),
+        kept: 0,
         in_flight: 0,
         draining: None,
     };
+    let mut batch = Vec::with_capacity(COMMANDS_AT_ONCE);
     while !scheduler.is_drained() {
-        let next = scheduler.timers.peek().map_or(Instant::NEVER, |Reverse((at, _))| *at);
+        let next = scheduler.next_timer();
         tokio::select! {
-            command = received.recv() => match command {
-                Some(command) => scheduler.obey(command),
-                None => break,
-            },
-            () = clock.sleep_until(next) => scheduler.ring(),
+            received = received.recv_many(&mut batch, COMMANDS_AT_ONCE) => {
+                if received == 0 {
+                    break;
+                }
+                batch.drain(..).for_each(|command| scheduler.obey(command));
+            }
+            () = clock.sleep_until(next) => {}
         }
+        scheduler.ring();
+        scheduler.pump_touched();
     }
     let drained = scheduler.draining.take();
     drop(scheduler);
@@ -68,44 +96,23 @@ pub(super) async fn run(
     }
 }
 
-/// What a timer is for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Timer {
-    Delivery(DeliveryId),
-    Lane(LaneKey),
-}
-
-/// A pending delivery.
-struct Pending {
-    lane: LaneKey,
-    delivery: Delivery,
-    /// Where the machine is to start from, until its lane's schedule is known.
-    held: Option<Start>,
-    message: Option<Arc<DeviceMessage>>,
-    /// The timer that counts; an older one in the heap is stale.
-    armed: Option<Instant>,
-    step: Step,
-}
-
-/// Where a delivery is between its machine's word and the wire.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
-    /// Its timer decides.
-    Waiting,
-    /// Due, in its lane's queue.
-    Queued,
-    /// On the wire.
-    InFlight,
-}
-
 struct Scheduler {
     parts: Parts,
+    depths: Depths,
+    loader: Loader,
     commands: mpsc::UnboundedSender<Command>,
     events: broadcast::Sender<Event>,
-    records: mpsc::UnboundedSender<Progress>,
-    entries: HashMap<DeliveryId, Pending>,
-    lanes: HashMap<LaneKey, Lane>,
-    timers: BinaryHeap<Reverse<(Instant, Timer)>>,
+    records: Records,
+    table: Table,
+    lanes: Lanes,
+    /// Where the machines of deliveries start from whose lane has no terms yet.
+    held: HashMap<Slot, Start>,
+    timers: Timers,
+    lane_timers: Timers,
+    /// Lanes that may have something to send.
+    touched: Vec<u32>,
+    /// Bytes of payloads kept at hand.
+    kept: usize,
     in_flight: usize,
     draining: Option<Vec<oneshot::Sender<()>>>,
 }
@@ -115,16 +122,28 @@ impl Scheduler {
         match command {
             Command::Add(entries) => entries.into_iter().for_each(|entry| self.add(entry)),
             Command::Sent(sent) => self.sent(sent),
+            Command::Loaded(loaded) => self.loaded(loaded),
             Command::Ack { cid, id } => self.acknowledge(cid, id),
             Command::Connected { cid } => self.wake(cid),
-            Command::Remove(id) => drop(self.forget(id)),
-            Command::Pause { lane, paused } => self.pause(&lane, paused),
+            Command::Remove(id) => {
+                if let Some(slot) = self.table.find(id) {
+                    drop(self.forget(slot));
+                }
+            }
+            Command::Pause { lane, paused } => {
+                let number = self.lanes.enter(&lane, &self.parts.config);
+                if let Some(lane) = self.lanes.get_mut(number) {
+                    lane.set_paused(paused);
+                }
+                self.touched.push(number);
+            }
             Command::Lanes(answer) => {
-                let mut lanes: Vec<_> = self.lanes.iter().map(|(key, lane)| lane.status(key)).collect();
+                let mut lanes: Vec<_> = self.lanes.iter().map(|lane| lane.status(&self.table)).collect();
                 lanes.sort_unstable_by(|a, b| a.lane.cmp(&b.lane));
                 let _ = answer.send(lanes);
             }
             Command::Reload(config) => self.reload(config),
+            Command::CaughtUp => self.touched = self.lanes.numbers(),
             Command::Drain(answer) => self.draining.get_or_insert_default().push(answer),
         }
     }
@@ -133,92 +152,127 @@ impl Scheduler {
         self.draining.is_some() && self.in_flight == 0
     }
 
+    fn next_timer(&self) -> Instant {
+        let next = [self.timers.next(), self.lane_timers.next()];
+        next.into_iter().flatten().min().unwrap_or(Instant::NEVER)
+    }
+
     /// Does what the timers that have run out are for.
     fn ring(&mut self) {
         let now = self.parts.clock.now();
-        while let Some(Reverse((at, _))) = self.timers.peek()
-            && *at <= now
-        {
-            let Some(Reverse((at, timer))) = self.timers.pop() else { return };
-            match timer {
-                Timer::Lane(key) => {
-                    if let Some(lane) = self.lanes.get_mut(&key) {
-                        lane.disarm(at);
-                    }
-                    self.pump(&key);
-                }
-                Timer::Delivery(id) => {
-                    if let Some(entry) = self.entries.get_mut(&id)
-                        && entry.armed == Some(at)
-                    {
-                        entry.armed = None;
-                        self.advance(id);
-                    }
-                }
+        while let Some((tick, slot)) = self.timers.ring(now) {
+            // Others were set for what a delivery waited for earlier, or for an earlier delivery in this slot.
+            let counts = |pending: &Pending| {
+                pending.step == Step::Waiting
+                    && pending.delivery.deadline().is_some_and(|at| self.timers.tick(at) == tick)
+            };
+            if self.table.get(slot).is_some_and(counts) {
+                self.advance(slot, None);
             }
+        }
+        while let Some((_, number)) = self.lane_timers.ring(now) {
+            if let Some(lane) = self.lanes.get_mut(number) {
+                lane.disarm(now);
+                self.touched.push(number);
+            }
+        }
+        if self.timers.is_old(now) {
+            self.renew_timers(now);
         }
     }
 
-    fn add(&mut self, Entry { id, lane: key, start, message }: Entry) {
+    fn renew_timers(&mut self, now: Instant) {
+        self.timers = Timers::new(now);
+        self.lane_timers = Timers::new(now);
+        for slot in self.table.slots() {
+            if let Some(pending) = self.table.get(slot)
+                && pending.step == Step::Waiting
+                && let Some(at) = pending.delivery.deadline()
+            {
+                self.timers.set(at, slot);
+            }
+        }
+        for number in self.lanes.numbers() {
+            if let Some(lane) = self.lanes.get_mut(number) {
+                lane.disarm(Instant::NEVER);
+            }
+            self.touched.push(number);
+        }
+    }
+
+    fn add(&mut self, Entry { id, lane: key, start, meta, payload }: Entry) {
         if let LaneKey::Device(cid) = key {
             // On a connection whose news is still on its way here, what waits for it goes first.
             self.wake(cid);
         }
-        let config = &self.parts.config;
-        let lane = self.lanes.entry(key.clone()).or_insert_with(|| Lane::new(Terms::of(&key, config)));
+        let now = self.parts.clock.now();
+        let number = self.lanes.enter(&key, &self.parts.config);
+        let Some(lane) = self.lanes.get_mut(number) else { return };
         if lane.terms.is_none() && lane.members.is_empty() {
             tracing::warn!(lane = %key, "deliveries wait: the configuration has no such destination any more");
         }
-        lane.members.insert(id);
-        let entry = Pending {
-            lane: key,
-            delivery: Delivery::new(Instant::NEVER),
-            held: Some(start),
-            message,
-            armed: None,
-            step: Step::Waiting,
+        let pending = Pending::new(id, number, Delivery::new(Instant::NEVER), meta.nature());
+        let terms = lane.terms.clone();
+        let Some(slot) = self.table.insert(pending, &mut lane.members) else {
+            // It is here already; it has been counted twice.
+            return self.depths.release(&key);
         };
-        self.entries.insert(id, entry);
-        self.advance(id);
-    }
-
-    /// Asks a delivery's machine what to do, and sees to it.
-    fn advance(&mut self, id: DeliveryId) {
-        let now = self.parts.clock.now();
-        let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.step == Step::Waiting) else { return };
-        let Some(lane) = self.lanes.get_mut(&entry.lane) else { return };
-        let Some(terms) = lane.terms.clone() else { return };
-        let schedule = entry.schedule(&terms);
-        match entry.run(&schedule, now).poll(&schedule, now) {
-            Action::Send { attempt, .. } => {
-                entry.step = Step::Queued;
-                lane.queue(id, attempt);
-                let key = entry.lane.clone();
-                self.pump(&key);
-            }
-            Action::WaitUntil(at) => {
-                if entry.armed != Some(at) {
-                    entry.armed = Some(at);
-                    self.timers.push(Reverse((at, Timer::Delivery(id))));
+        if let Some(payload) = payload {
+            self.keep(slot, payload);
+        }
+        match terms {
+            Some(terms) => {
+                if let Some(pending) = self.table.get_mut(slot) {
+                    pending.delivery = start.delivery(&terms.schedule(pending.nature.flag()), now);
                 }
+                self.advance(slot, None);
             }
-            Action::Done(outcome) => self.finish(id, outcome, None),
+            None => drop(self.held.insert(slot, start)),
         }
     }
 
-    /// Starts what a lane may send now.
-    fn pump(&mut self, key: &LaneKey) {
+    /// Asks a delivery's machine what to do, and sees to it. `armed` is the instant that a timer is set for already.
+    fn advance(&mut self, slot: Slot, armed: Option<Instant>) {
+        let now = self.parts.clock.now();
+        let Some(pending) = self.table.get_mut(slot).filter(|pending| pending.step == Step::Waiting) else { return };
+        let number = pending.lane;
+        let Some(lane) = self.lanes.get_mut(number) else { return };
+        let Some(terms) = &lane.terms else { return };
+        let schedule = terms.schedule(pending.nature.flag());
+        match pending.delivery.poll(&schedule, now) {
+            Action::Send { attempt, .. } => {
+                lane.queue(slot, attempt, &mut self.table);
+                self.touched.push(number);
+            }
+            Action::WaitUntil(at) => {
+                if armed != Some(at) {
+                    self.timers.set(at, slot);
+                }
+            }
+            Action::Done(outcome) => self.finish(slot, outcome, None),
+        }
+    }
+
+    /// Starts what the lanes that something has happened to may send now.
+    fn pump_touched(&mut self) {
+        while let Some(number) = self.touched.pop() {
+            self.pump(number);
+            self.lanes.sweep(number);
+        }
+    }
+
+    fn pump(&mut self, number: u32) {
         loop {
             let now = self.parts.clock.now();
-            if self.draining.is_some() {
+            if self.draining.is_some() || self.records.are_behind() {
                 return;
             }
-            let Some(lane) = self.lanes.get_mut(key) else { return };
-            match lane.next(now) {
-                Next::Send(id) => self.begin(id, now),
+            let Some(lane) = self.lanes.get_mut(number) else { return };
+            match lane.next(now, &self.table) {
+                Next::Send(group) => self.begin(number, &group, now),
                 Next::NotBefore(at) => {
                     if lane.arm(at) {
-                        self.timers.push(Reverse((at, Timer::Lane(key.clone()))));
+                        self.lane_timers.set(at, number);
                     }
                     return;
                 }
@@ -227,214 +281,219 @@ impl Scheduler {
         }
     }
 
-    /// Puts a delivery on the wire, if its machine still wants that.
-    fn begin(&mut self, id: DeliveryId, now: Instant) {
-        let Some(entry) = self.entries.get_mut(&id) else { return };
-        let Some(lane) = self.lanes.get_mut(&entry.lane) else { return };
-        let Some(terms) = lane.terms.clone() else { return };
-        entry.step = Step::Waiting;
-        let schedule = entry.schedule(&terms);
-        let delivery = entry.run(&schedule, now);
-        let Action::Send { attempt: number, planned } = delivery.poll(&schedule, now) else { return self.advance(id) };
-        let Some(route) = &terms.route else {
-            return self.send_to_device(id, &schedule, number, planned, now);
-        };
-        delivery.sent(&schedule, now);
-        entry.step = Step::InFlight;
-        entry.armed = None;
-        lane.begin(now);
+    /// Puts deliveries on the wire, those whose machines still want that.
+    fn begin(&mut self, number: u32, group: &[Slot], now: Instant) {
+        let Some(terms) = self.lanes.get(number).and_then(|lane| lane.terms.clone()) else { return };
+        let mut parts = Vec::with_capacity(group.len());
+        for &slot in group {
+            let Some(pending) = self.table.get_mut(slot) else { continue };
+            pending.step = Step::Waiting;
+            let schedule = terms.schedule(pending.nature.flag());
+            let Action::Send { attempt, planned } = pending.delivery.poll(&schedule, now) else {
+                self.advance(slot, None);
+                continue;
+            };
+            // A first send that waited for others was due when that wait was over.
+            let lingered = if attempt == 1 { planned.plus(terms.linger_ms).min(now) } else { planned };
+            pending.step = Step::InFlight;
+            let payload = pending.payload.clone();
+            parts.push(Part { slot, id: pending.id, number: attempt, planned: lingered, payload, fate: Fate::Sent });
+        }
+        if parts.is_empty() {
+            return;
+        }
+        if terms.route.is_none() {
+            return self.send_to_device(number, parts, now);
+        }
+        if let Some(lane) = self.lanes.get_mut(number) {
+            lane.begin(now);
+        }
         self.in_flight += 1;
-        let lane = entry.lane.clone();
-        let errand = Errand::new(self.commands.clone(), id, lane, number, (planned, now));
-        let (store, courier) = (Arc::clone(&self.parts.store), self.parts.courier.clone());
-        let (route, timeout) = (route.clone(), terms.timeout());
-        tokio::spawn(errand.run(self.parts.clock, store, courier, route, timeout));
+        let errand = Errand::new(self.commands.clone(), number, terms, now, parts);
+        tokio::spawn(errand.run(self.parts.clock, self.loader.clone(), Arc::clone(&self.parts.courier)));
     }
 
-    /// Hands a message to its device's link; a device that is not connected counts as no answer.
-    fn send_to_device(&mut self, id: DeliveryId, schedule: &Schedule<'_>, number: u8, planned: Instant, now: Instant) {
-        let Some(entry) = self.entries.get_mut(&id) else { return };
-        let (LaneKey::Device(cid), Some(message)) = (&entry.lane, &entry.message) else { return };
-        let link = line::message(message, id).map_or(Link::Absent, |line| self.parts.registry.send(*cid, line.into()));
-        let delivery = &mut entry.delivery;
-        let (class, detail) = match link {
-            Link::Sent => {
-                delivery.sent(schedule, now);
-                (Attempt::SENT, "on its way over the link")
-            }
-            Link::Absent => {
-                delivery.failed(schedule, now);
-                ("offline", "the device is not connected")
-            }
-            Link::Busy => {
-                delivery.failed(schedule, now);
-                ("busy", "the device does not read its link")
-            }
-        };
-        let attempt = Attempt {
-            number,
-            planned: planned.as_millis(),
-            started: now.as_millis(),
-            finished: now.as_millis(),
-            status: None,
-            class: class.to_owned(),
-            detail: detail.to_owned(),
-        };
-        self.announce_attempt(id, &attempt, class);
-        self.record(id, Some(attempt));
-        self.advance(id);
-    }
-
-    /// Takes in what a send over HTTP came to.
-    fn sent(&mut self, Sent { id, lane: key, number, planned, started, report }: Sent) {
+    /// Takes in what a request over HTTP came to.
+    fn sent(&mut self, Sent { lane: number, terms, started, parts, report }: Sent) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        if let Some(lane) = self.lanes.get_mut(&key) {
+        if let Some(lane) = self.lanes.get_mut(number) {
             lane.end();
         }
+        self.touched.push(number);
         let now = self.parts.clock.now();
-        let attempt = Attempt {
-            number,
-            planned: planned.as_millis(),
-            started: started.as_millis(),
-            finished: now.as_millis(),
-            status: report.status,
-            class: report.class.to_owned(),
-            detail: report.detail,
-        };
-        self.announce_attempt(id, &attempt, report.class);
-        self.settle(id, report.verdict, attempt, now);
-        self.pump(&key);
-        self.sweep(&key);
+        let mut asked = false;
+        for part in parts {
+            let Some(pending) = self.table.still(part.slot, part.id) else { continue };
+            pending.step = Step::Waiting;
+            match part.fate {
+                Fate::LeftOut => self.advance(part.slot, None),
+                Fate::NotFetched(ref error) => self.postpone(&part, now, error),
+                Fate::Gone => self.settle(&part, &terms, started, now, &errand::gone()),
+                Fate::Sent => {
+                    asked = true;
+                    self.settle(&part, &terms, started, now, &report);
+                }
+            }
+        }
+        if asked && let Some(lane) = self.lanes.get_mut(number) {
+            lane.last_error = (report.verdict != Verdict::Delivered).then(|| report.detail.into());
+        }
     }
 
-    fn settle(&mut self, id: DeliveryId, verdict: Verdict, attempt: Attempt, now: Instant) {
-        let Some(entry) = self.entries.get_mut(&id) else { return };
-        entry.step = Step::Waiting;
-        let terms = self.lanes.get(&entry.lane).and_then(|lane| lane.terms.clone());
-        let Some(terms) = terms else {
-            // The destination was taken out of the configuration meanwhile: hold what is not delivered.
-            if verdict == Verdict::Delivered {
-                return self.finish(id, Outcome::Delivered, Some(attempt));
-            }
-            self.record(id, Some(attempt));
-            if let Some(entry) = self.entries.get_mut(&id) {
-                entry.held = Some(Start::Saved(entry.delivery.save()));
-            }
-            return;
-        };
-        let schedule = terms.schedule(None);
+    /// Puts off a send that the store had no body for. That is no fault of the receiver's: it costs no attempt.
+    fn postpone(&mut self, part: &Part, now: Instant, error: &StoreError) {
+        tracing::error!(%error, id = %part.id, "cannot read what is to be sent; trying on");
+        let Some(pending) = self.table.get_mut(part.slot) else { return };
+        pending.step = Step::Waiting;
+        if let Some(lane) = self.lanes.get_mut(pending.lane) {
+            lane.rest(now.plus(STORE_REST));
+        }
+        self.advance(part.slot, None);
+    }
+
+    fn settle(&mut self, part: &Part, terms: &Terms, started: Instant, now: Instant, report: &Report) {
+        let slot = part.slot;
+        let Some(pending) = self.table.get_mut(slot) else { return };
+        let schedule = terms.schedule(pending.nature.flag());
+        pending.delivery.sent(&schedule, started);
         // The courier has kept the time: an answer it took is in time, also when the store was slow to give the body.
-        let at = if verdict == Verdict::TryAgain { now } else { Instant::from_millis(attempt.started) };
-        entry.delivery.answered(&schedule, at, verdict);
-        match entry.delivery.outcome() {
-            Some(outcome) => self.finish(id, outcome, Some(attempt)),
-            None => {
-                self.record(id, Some(attempt));
-                self.advance(id);
-            }
+        let at = if report.verdict == Verdict::TryAgain { now } else { started };
+        pending.delivery.answered(&schedule, at, report.verdict);
+        let outcome = pending.delivery.outcome();
+        let attempt = attempt(part, started, now, report.status, report.class, report.detail.clone());
+        self.announce_attempt(part.id, pending_lane(&self.lanes, part.slot, &self.table), &attempt, report.class);
+        if let Some(outcome) = outcome {
+            return self.finish(slot, outcome, Some(attempt));
         }
-    }
-
-    fn acknowledge(&mut self, cid: u32, id: DeliveryId) {
-        let now = self.parts.clock.now();
-        let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.lane == LaneKey::Device(cid)) else { return };
-        let terms = Terms::device();
-        let schedule = entry.schedule(&terms);
-        let delivery = entry.run(&schedule, now);
-        delivery.answered(&schedule, now, Verdict::Delivered);
-        if let Some(outcome) = delivery.outcome() {
-            self.finish(id, outcome, None);
+        self.let_go(slot);
+        self.record(slot, Some(attempt));
+        let Some(pending) = self.table.get(slot) else { return };
+        if self.lanes.get(pending.lane).is_some_and(|lane| lane.terms.is_none()) {
+            // The destination was taken out of the configuration meanwhile: hold what is not delivered.
+            self.held.insert(slot, Start::Saved(pending.delivery.save()));
+        } else {
+            self.advance(slot, None);
         }
-    }
-
-    /// A device has connected: everything it may still be sent goes out at once, oldest first. A connection counts
-    /// once, and not at all when it is gone already: that would use up a send.
-    fn wake(&mut self, cid: u32) {
-        if !self.parts.registry.greet(cid) {
-            return;
-        }
-        let now = self.parts.clock.now();
-        let Some(lane) = self.lanes.get(&LaneKey::Device(cid)) else { return };
-        let Some(terms) = lane.terms.clone() else { return };
-        for id in lane.members.clone() {
-            let Some(entry) = self.entries.get_mut(&id) else { continue };
-            let schedule = entry.schedule(&terms);
-            entry.run(&schedule, now).wake(&schedule, now);
-            self.advance(id);
-        }
-    }
-
-    fn pause(&mut self, key: &LaneKey, paused: Paused) {
-        let config = &self.parts.config;
-        self.lanes.entry(key.clone()).or_insert_with(|| Lane::new(Terms::of(key, config))).set_paused(paused);
-        self.pump(key);
-        self.sweep(key);
     }
 
     fn reload(&mut self, config: Arc<Config>) {
         self.parts.config = config;
-        let keys: Vec<_> = self.lanes.keys().cloned().collect();
-        for key in keys {
-            let terms = Terms::of(&key, &self.parts.config);
-            let Some(lane) = self.lanes.get_mut(&key) else { continue };
-            lane.set_terms(terms);
-            for id in lane.members.clone() {
-                self.advance(id);
+        let now = self.parts.clock.now();
+        for number in self.lanes.numbers() {
+            let terms = self.lanes.terms(number, &self.parts.config);
+            let Some(lane) = self.lanes.get_mut(number) else { continue };
+            let was_in = lane.terms.as_ref().map(|terms| terms.order);
+            let in_new_order = terms.as_ref().is_some_and(|terms| was_in.is_some_and(|was| was != terms.order));
+            if in_new_order {
+                lane.clear_queue();
             }
-            self.pump(&key);
-            self.sweep(&key);
+            lane.set_terms(terms.clone());
+            self.touched.push(number);
+            let members: Vec<_> = self.table.members(lane.members).collect();
+            for slot in &members {
+                let Some(pending) = self.table.get_mut(*slot) else { continue };
+                if in_new_order && pending.step == Step::Queued {
+                    pending.step = Step::Waiting;
+                }
+                let was = pending.delivery.deadline();
+                match (self.held.remove(slot), &terms) {
+                    (Some(start), None) => drop(self.held.insert(*slot, start)),
+                    (Some(start), Some(terms)) => {
+                        pending.delivery = start.delivery(&terms.schedule(pending.nature.flag()), now);
+                        self.advance(*slot, None);
+                    }
+                    (None, None) if pending.step == Step::Waiting => {
+                        let saved = Start::Saved(pending.delivery.save());
+                        self.held.insert(*slot, saved);
+                    }
+                    (None, _) => self.advance(*slot, was),
+                }
+            }
         }
     }
 
     /// Ends a delivery: the store learns its outcome, a waiting sender gets its receipt, memory forgets it.
-    fn finish(&mut self, id: DeliveryId, outcome: Outcome, attempt: Option<Attempt>) {
+    fn finish(&mut self, slot: Slot, outcome: Outcome, attempt: Option<Attempt>) {
         let now = self.parts.clock.now();
-        let Some(entry) = self.entries.get_mut(&id) else { return };
-        let state = match (outcome, &entry.lane) {
-            (Outcome::Delivered, _) => State::Delivered,
-            (_, LaneKey::Device(_)) => State::Dropped,
+        let Some(pending) = self.table.get(slot) else { return };
+        let (id, attempts, number) = (pending.id, pending.delivery.attempts(), pending.lane);
+        let Some(lane) = self.lanes.get_mut(number) else { return };
+        let is_device = matches!(lane.key, LaneKey::Device(_));
+        let state = match outcome {
+            Outcome::Delivered => State::Delivered,
+            _ if is_device => State::Dropped,
             _ => State::Dead,
         };
-        let attempts = entry.delivery.attempts();
-        self.record_as(id, state, attempt, Some(now));
-        self.announce(id, EventKind::Finished { state, at: now.as_millis(), attempts });
-        let Some(entry) = self.forget(id) else { return };
-        if let (LaneKey::Device(cid), Some(message)) = (&entry.lane, &entry.message)
-            && message.meta.receipt
-            && let Some(line) = line::receipt(&message.meta.push, *cid, state)
-        {
-            // Only a sender that is connected gets one.
-            self.parts.registry.send(message.meta.from, line.into());
+        match (outcome, &lane.terms) {
+            (Outcome::Delivered, _) => lane.circuit.delivered(),
+            (Outcome::Exhausted, Some(terms)) if lane.circuit.exhausted(id, terms.breaker, now) => {
+                tracing::warn!(
+                    lane = %lane.key,
+                    "its destination takes nothing: nothing new begins but a probe every {} ms",
+                    terms.breaker.probe_every
+                );
+            }
+            _ => {}
+        }
+        let name = lane.key.clone();
+        self.record_as(slot, state, attempt, Some(now));
+        self.announce(id, &name, EventKind::Finished { state, at: now.as_millis(), attempts });
+        if let Some(pending) = self.forget(slot) {
+            self.tell_sender(&name, &pending, state);
         }
     }
 
     /// Takes a delivery out of memory.
-    fn forget(&mut self, id: DeliveryId) -> Option<Pending> {
-        let entry = self.entries.remove(&id)?;
-        if let Some(lane) = self.lanes.get_mut(&entry.lane) {
-            lane.members.remove(&id);
+    fn forget(&mut self, slot: Slot) -> Option<Pending> {
+        self.held.remove(&slot);
+        let number = self.table.get(slot)?.lane;
+        let lane = self.lanes.get_mut(number)?;
+        let pending = self.table.remove(slot, &mut lane.members)?;
+        if pending.step == Step::Queued {
+            lane.unqueue(slot, pending.nature.items());
         }
-        self.sweep(&entry.lane);
-        Some(entry)
+        if let Some(payload) = &pending.payload {
+            lane.kept = lane.kept.saturating_sub(payload.body.len());
+            self.kept = self.kept.saturating_sub(payload.body.len());
+        }
+        lane.circuit.gone(pending.id, self.parts.clock.now());
+        self.depths.release(&lane.key);
+        self.touched.push(number);
+        Some(pending)
     }
 
-    /// Forgets a lane that has nothing to do: a gateway meets more devices than it has messages for.
-    fn sweep(&mut self, key: &LaneKey) {
-        if self.lanes.get(key).is_some_and(Lane::is_idle) {
-            self.lanes.remove(key);
+    /// Keeps a payload at hand, if there is room.
+    fn keep(&mut self, slot: Slot, payload: Arc<Payload>) {
+        let Some(pending) = self.table.get_mut(slot) else { return };
+        let Some(lane) = self.lanes.get_mut(pending.lane) else { return };
+        let bytes = payload.body.len();
+        if lane.kept + bytes > KEPT_BY_LANE || self.kept + bytes > KEPT {
+            return;
+        }
+        lane.kept += bytes;
+        self.kept += bytes;
+        pending.payload = Some(payload);
+    }
+
+    /// Keeps a payload at hand no longer: what waits for a retry leaves its room to what is new.
+    fn let_go(&mut self, slot: Slot) {
+        let Some(pending) = self.table.get_mut(slot) else { return };
+        let Some(payload) = mem::take(&mut pending.payload) else { return };
+        self.kept = self.kept.saturating_sub(payload.body.len());
+        if let Some(lane) = self.lanes.get_mut(pending.lane) {
+            lane.kept = lane.kept.saturating_sub(payload.body.len());
         }
     }
 
-    fn record(&self, id: DeliveryId, attempt: Option<Attempt>) {
-        self.record_as(id, State::Pending, attempt, None);
+    fn record(&self, slot: Slot, attempt: Option<Attempt>) {
+        self.record_as(slot, State::Pending, attempt, None);
     }
 
-    fn record_as(&self, id: DeliveryId, state: State, attempt: Option<Attempt>, finished: Option<Instant>) {
-        let Some(entry) = self.entries.get(&id).filter(|entry| entry.held.is_none()) else { return };
-        let saved = entry.delivery.save();
-        // The recorder outlives every sender of its channel.
-        let _ = self.records.send(Progress {
-            id,
+    fn record_as(&self, slot: Slot, state: State, attempt: Option<Attempt>, finished: Option<Instant>) {
+        let Some(pending) = self.table.get(slot) else { return };
+        let saved = pending.delivery.save();
+        self.records.put(Progress {
+            id: pending.id,
             state,
             attempts: saved.attempts,
             phase: saved.phase.code(),
@@ -445,32 +504,45 @@ impl Scheduler {
         });
     }
 
-    fn announce_attempt(&self, id: DeliveryId, attempt: &Attempt, class: &'static str) {
-        if self.events.receiver_count() > 0 {
-            let Attempt { number, planned, started, finished, status, .. } = *attempt;
-            let detail = attempt.detail.clone();
-            self.announce(id, EventKind::Attempt { number, planned, started, finished, class, status, detail });
+    fn announce_attempt(&self, id: DeliveryId, lane: Option<&LaneKey>, attempt: &Attempt, class: &'static str) {
+        if self.events.receiver_count() == 0 {
+            return;
+        }
+        let Attempt { number, planned, started, finished, status, .. } = *attempt;
+        let detail = attempt.detail.clone();
+        if let Some(lane) = lane {
+            self.announce(id, lane, EventKind::Attempt { number, planned, started, finished, class, status, detail });
         }
     }
 
-    fn announce(&self, id: DeliveryId, kind: EventKind) {
-        if let Some(entry) = self.entries.get(&id).filter(|_| self.events.receiver_count() > 0) {
+    fn announce(&self, id: DeliveryId, lane: &LaneKey, kind: EventKind) {
+        if self.events.receiver_count() > 0 {
             // Nobody listening is no fault.
-            let _ = self.events.send(Event { id, lane: entry.lane.to_string(), kind });
+            let _ = self.events.send(Event { id, lane: lane.to_string(), kind });
         }
     }
 }
 
-impl Pending {
-    fn schedule<'t>(&self, terms: &'t Terms) -> Schedule<'t> {
-        terms.schedule(self.message.as_ref().map(|message| message.meta.flag()))
-    }
+fn pending_lane<'l>(lanes: &'l Lanes, slot: Slot, table: &Table) -> Option<&'l LaneKey> {
+    Some(&lanes.get(table.get(slot)?.lane)?.key)
+}
 
-    /// The delivery's machine, set going if it is held.
-    fn run(&mut self, schedule: &Schedule<'_>, now: Instant) -> &mut Delivery {
-        if let Some(start) = self.held.take() {
-            self.delivery = start.delivery(schedule, now);
-        }
-        &mut self.delivery
+/// What the store keeps of a send.
+fn attempt(
+    part: &Part,
+    started: Instant,
+    finished: Instant,
+    status: Option<u16>,
+    class: &'static str,
+    detail: String,
+) -> Attempt {
+    Attempt {
+        number: part.number,
+        planned: part.planned.as_millis(),
+        started: started.as_millis(),
+        finished: finished.as_millis(),
+        status,
+        class: class.to_owned(),
+        detail,
     }
 }

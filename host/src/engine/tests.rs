@@ -5,16 +5,17 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use pushgate_core::link::Frame;
+use bytes::Bytes;
+use pushgate_core::{Verdict, lingyang::Flag, link::Frame};
 use tokio::time;
 
 use super::*;
 use crate::{
-    courier::Settings,
+    courier::{Report, Route},
     link::Connection,
     store::{
-        Accept, Accepted, Answer, Counts, DeliveryDetail, DeliveryFilter, DeliveryPage, InboxFilter, InboxPage, Millis,
-        Progress, Pruned, Recorded, Removed, Replayed, Retention,
+        Accept, Accepted, Answer, Content, Counts, DeliveryDetail, DeliveryFilter, DeliveryPage, ErrorKind,
+        InboxFilter, InboxPage, Millis, Progress, Pruned, Recorded, Removed, Replayed, Retention,
     },
 };
 
@@ -22,13 +23,22 @@ use crate::{
 #[derive(Default)]
 struct Memory {
     pending: Vec<Pending>,
-    bodies: HashMap<DeliveryId, Bytes>,
+    contents: Mutex<HashMap<DeliveryId, Content>>,
     records: Mutex<Vec<Progress>>,
+    paused: Vec<String>,
+    /// Reads and writes that are still to fail.
+    failing: Mutex<u32>,
 }
 
 impl Memory {
     fn records(&self) -> MutexGuard<'_, Vec<Progress>> {
         self.records.lock().unwrap()
+    }
+
+    fn fails<T: Send + 'static>(&self) -> Option<Answer<T>> {
+        let mut failing = self.failing.lock().unwrap();
+        *failing = failing.checked_sub(1)?;
+        Some(Box::pin(async { Err(StoreError::new(ErrorKind::Other, "a blip")) }))
     }
 }
 
@@ -46,13 +56,25 @@ impl Store for Memory {
         ready(rest.take(limit).cloned().collect())
     }
 
-    fn body(&self, id: DeliveryId) -> Answer<Option<Bytes>> {
-        ready(self.bodies.get(&id).cloned())
+    fn contents(&self, ids: Vec<DeliveryId>) -> Answer<Vec<Option<Content>>> {
+        let contents = self.contents.lock().unwrap();
+        self.fails().unwrap_or_else(|| ready(ids.iter().map(|id| contents.get(id).cloned()).collect()))
     }
 
-    fn record(&self, progress: Progress) -> Answer<Recorded> {
-        self.records().push(progress);
-        ready(Recorded::Done)
+    fn record(&self, progress: Vec<Progress>) -> Answer<Vec<Recorded>> {
+        self.fails().unwrap_or_else(|| {
+            let done = vec![Recorded::Done; progress.len()];
+            self.records().extend(progress);
+            ready(done)
+        })
+    }
+
+    fn paused_lanes(&self) -> Answer<Vec<String>> {
+        ready(self.paused.clone())
+    }
+
+    fn set_paused(&self, _: String, _: Paused) -> Answer<()> {
+        not_asked()
     }
 
     fn accept(&self, _: Accept) -> Answer<Accepted> {
@@ -104,27 +126,96 @@ struct Rig {
     start: Instant,
     registry: Registry,
     store: Arc<Memory>,
+    receivers: Arc<Receivers>,
     engine: Engine,
+}
+
+/// Destinations that answer at once, as they are told to by their path: `/ok`, `/refuse`, or `/flap`, which refuses
+/// while `down`. `/hang` never answers.
+#[derive(Default)]
+struct Receivers {
+    requests: Mutex<Vec<(String, String)>>,
+    down: Mutex<bool>,
+}
+
+impl Receivers {
+    /// The items of each request so far, by destination, without what is around them.
+    fn requests(&self, path: &str) -> Vec<String> {
+        let requests = self.requests.lock().unwrap();
+        let own = requests.iter().filter(|(to, _)| to.ends_with(path));
+        own.map(|(_, body)| body.split_once('[').unwrap().1.trim_end_matches("]}").to_owned()).collect()
+    }
+}
+
+impl Courier for Receivers {
+    fn send<'s>(
+        &'s self,
+        route: &'s Route,
+        body: Bytes,
+        _: u64,
+        timeout: std::time::Duration,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Report> + Send + 's>> {
+        let to = route.destination();
+        self.requests.lock().unwrap().push((to.clone(), String::from_utf8(body.to_vec()).unwrap()));
+        let ok = to.ends_with("/ok") || (to.ends_with("/flap") && !*self.down.lock().unwrap());
+        let (verdict, class) = if ok { (Verdict::Delivered, "delivered") } else { (Verdict::TryAgain, "code") };
+        let report = Report { verdict, class, status: Some(200), detail: String::new() };
+        Box::pin(async move {
+            if to.ends_with("/hang") {
+                time::sleep(timeout).await;
+            }
+            report
+        })
+    }
+}
+
+/// Four destinations; `more` is said of each.
+fn destinations(more: &str) -> Config {
+    let one = |name| format!("[[uplink.destinations]]\nname = '{name}'\nurl = 'http://x.example/{name}'\n{more}\n");
+    let text: String = ["ok", "refuse", "flap", "hang"].map(one).concat();
+    Config::parse(&text, "pushgate.toml").unwrap()
 }
 
 impl Rig {
     async fn new(store: Memory) -> Self {
+        Self::with(store, Config::default()).await
+    }
+
+    async fn with(store: Memory, config: Config) -> Self {
+        let receivers = Arc::new(Receivers::default());
         let (clock, registry, store) = (Clock::start(), Registry::default(), Arc::new(store));
         let parts = Parts {
             clock,
             store: Arc::<Memory>::clone(&store),
-            courier: HttpCourier::new(Settings::default()),
+            courier: Arc::<Receivers>::clone(&receivers),
             registry: registry.clone(),
-            config: Arc::new(Config::default()),
+            config: Arc::new(config),
         };
         let engine = Engine::start(parts).await.unwrap();
-        Self { clock, start: clock.now(), registry, store, engine }
+        Self { clock, start: clock.now(), registry, store, receivers, engine }
+    }
+
+    fn add(&self, entries: Vec<Entry>) {
+        let lanes = entries.iter().map(|entry| entry.lane().clone()).collect();
+        let places = self.engine.reserve(lanes, &Limits::default()).unwrap();
+        self.engine.add(entries, places);
+    }
+
+    /// Submits one item to a destination.
+    fn submit(&self, to: &str, item: u32) -> DeliveryId {
+        let meta = Meta::Items(Items { class: 1, count: 1 });
+        let body = Bytes::from(format!(r#"{{"MsgType":0,"Data":[{item}]}}"#));
+        let id = DeliveryId::new();
+        self.store.contents.lock().unwrap().insert(id, Content { meta: meta.to_text(), body: body.clone() });
+        let payload = Arc::new(Payload { meta, body });
+        self.add(vec![Entry::new(id, LaneKey::Uplink(to.into()), self.clock.now(), payload)]);
+        id
     }
 
     fn message(&self, flag: Flag) -> Entry {
         let meta = MessageMeta { from: SENDER, created: 1, flag: flag.code(), push: "push".to_owned(), receipt: true };
-        let message = Arc::new(DeviceMessage { meta, msg: Bytes::from_static(b"hello") });
-        Entry::new(DeliveryId::new(), LaneKey::Device(DEVICE), self.clock.now(), Some(message))
+        let message = Payload { meta: Meta::Message(meta), body: Bytes::from_static(b"hello") };
+        Entry::new(DeliveryId::new(), LaneKey::Device(DEVICE), self.clock.now(), Arc::new(message))
     }
 
     fn connect(&self, cid: u32) -> Connection {
@@ -167,7 +258,7 @@ fn messages(connection: &mut Connection) -> Vec<String> {
 async fn a_silent_device_is_sent_flag_2_five_times_and_then_it_is_dropped() {
     let rig = Rig::new(Memory::default()).await;
     let (mut device, mut sender) = (rig.connect(DEVICE), rig.connect(SENDER));
-    rig.engine.add(vec![rig.message(Flag::UntilAnswered)]);
+    rig.add(vec![rig.message(Flag::UntilAnswered)]);
     rig.at(15_999).await;
     assert_eq!(rig.story(), ["1 at 0 sent", "2 at 1000 sent", "3 at 3000 sent", "4 at 6000 sent", "5 at 11000 sent"]);
     assert_eq!(messages(&mut device).len(), 5);
@@ -181,7 +272,7 @@ async fn a_silent_device_is_sent_flag_2_five_times_and_then_it_is_dropped() {
 #[tokio::test(start_paused = true)]
 async fn flag_3_is_sent_once_whether_or_not_it_arrives() {
     let rig = Rig::new(Memory::default()).await;
-    rig.engine.add(vec![rig.message(Flag::Once)]);
+    rig.add(vec![rig.message(Flag::Once)]);
     rig.at(10).await;
     let mut device = rig.connect(DEVICE);
     rig.at(60_000).await;
@@ -192,7 +283,7 @@ async fn flag_3_is_sent_once_whether_or_not_it_arrives() {
 #[tokio::test(start_paused = true)]
 async fn a_device_that_connects_gets_the_message_at_once_and_the_rest_of_the_schedule_holds() {
     let rig = Rig::new(Memory::default()).await;
-    rig.engine.add(vec![rig.message(Flag::UntilAnswered)]);
+    rig.add(vec![rig.message(Flag::UntilAnswered)]);
     rig.at(500).await;
     let device = rig.connect(DEVICE);
     rig.at(20_000).await;
@@ -209,7 +300,7 @@ async fn messages_reach_a_device_in_the_order_they_were_accepted() {
     let entries: Vec<_> = (0..50).map(|_| rig.message(Flag::UntilAnswered)).collect();
     let accepted: Vec<_> = entries.iter().map(|entry| entry.id().to_string()).collect();
     for entry in entries {
-        rig.engine.add(vec![entry]);
+        rig.add(vec![entry]);
     }
     rig.at(200).await;
     let mut device = rig.connect(DEVICE);
@@ -223,7 +314,7 @@ async fn an_acknowledgement_ends_the_schedule_and_only_the_devices_own() {
     let (mut device, mut sender) = (rig.connect(DEVICE), rig.connect(SENDER));
     let entry = rig.message(Flag::UntilAnswered);
     let id = entry.id();
-    rig.engine.add(vec![entry]);
+    rig.add(vec![entry]);
     rig.at(10).await;
     rig.engine.acknowledge(SENDER, id);
     rig.at(1001).await;
@@ -242,7 +333,7 @@ async fn a_restart_goes_on_where_the_schedule_stood() {
     let meta = MessageMeta { from: 0, created: 1, flag: 2, push: "push".to_owned(), receipt: false };
     let pending = |attempts, phase: u8, due: u64| Pending {
         id: DeliveryId::new(),
-        lane: LaneKey::Device(DEVICE).to_string(),
+        lane: LaneKey::Device(DEVICE).to_string().into(),
         meta: serde_json::to_string(&meta).unwrap(),
         created_at: 0,
         attempts,
@@ -255,7 +346,8 @@ async fn a_restart_goes_on_where_the_schedule_stood() {
     let untouched = pending(0, 0, clock.millis());
     let mut store = Memory::default();
     for pending in [under_way, untouched] {
-        store.bodies.insert(pending.id, Bytes::from_static(b"hello"));
+        let content = Content { meta: pending.meta.clone(), body: Bytes::from_static(b"hello") };
+        store.contents.get_mut().unwrap().insert(pending.id, content);
         store.pending.push(pending);
     }
     let rig = Rig::new(store).await;
@@ -274,7 +366,7 @@ async fn a_paused_lane_sends_nothing_until_it_goes_on() {
     let rig = Rig::new(Memory::default()).await;
     let mut device = rig.connect(DEVICE);
     rig.engine.set_paused(LaneKey::Device(DEVICE), Paused::Yes);
-    rig.engine.add(vec![rig.message(Flag::UntilAnswered)]);
+    rig.add(vec![rig.message(Flag::UntilAnswered)]);
     rig.at(5000).await;
     assert!(messages(&mut device).is_empty());
     rig.engine.set_paused(LaneKey::Device(DEVICE), Paused::No);
@@ -285,12 +377,167 @@ async fn a_paused_lane_sends_nothing_until_it_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn what_is_sent_to_a_destination_that_is_gone_is_kept() {
     let rig = Rig::new(Memory::default()).await;
-    let entry = Entry::new(DeliveryId::new(), LaneKey::Uplink("gone".to_owned()), rig.clock.now(), None);
-    rig.engine.add(vec![entry]);
+    rig.submit("gone", 1);
     rig.at(60_000).await;
     assert!(rig.story().is_empty());
     let lanes = rig.engine.lanes().await;
     assert_eq!((lanes.len(), lanes[0].pending, lanes[0].configured), (1, 1, false));
     let drained = time::timeout(std::time::Duration::from_secs(1), rig.engine.drain()).await;
     assert!(drained.is_ok(), "and holds up no end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn submissions_share_requests() {
+    let rig = Rig::with(Memory::default(), destinations("batch_items = 3")).await;
+    for item in 1..=5 {
+        rig.submit("ok", item);
+    }
+    rig.at(49).await;
+    assert_eq!(rig.receivers.requests("/ok"), ["1,2,3"], "a full one goes at once");
+    rig.at(51).await;
+    assert_eq!(rig.receivers.requests("/ok")[1..], ["4,5"], "the rest after 50 ms");
+    let delivered = rig.store.records().iter().filter(|record| record.state == State::Delivered).count();
+    assert_eq!(delivered, 5, "each is a delivery of its own");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_request_is_retried_as_it_was_and_its_deliveries_die_together() {
+    let rig = Rig::with(Memory::default(), destinations("linger_ms = 10")).await;
+    rig.submit("refuse", 1);
+    rig.at(5).await;
+    rig.submit("refuse", 2);
+    rig.at(60_000).await;
+    assert_eq!(rig.receivers.requests("/refuse"), ["1,2"; 4]);
+    let story = rig.story();
+    let both = |number: u8, at: u32| [format!("{number} at {at} code"), format!("{number} at {at} code")];
+    assert_eq!(story[..2], ["1 at 10 code", "1 at 10 code"].map(str::to_owned), "due when the wait for others is over");
+    assert_eq!(story[2..], [both(2, 1010), both(3, 2010), both(4, 3010)].concat());
+    assert_eq!(rig.store.records().iter().filter(|record| record.state == State::Dead).count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ordered_destination_takes_nothing_out_of_turn() {
+    let config = destinations("ordered = true\nbatch_items = 2\nlinger_ms = 0");
+    let rig = Rig::with(Memory::default(), config).await;
+    *rig.receivers.down.lock().unwrap() = true;
+    for item in 1..=5 {
+        rig.submit("flap", item);
+    }
+    rig.at(1500).await;
+    *rig.receivers.down.lock().unwrap() = false;
+    rig.at(10_000).await;
+    assert_eq!(rig.receivers.requests("/flap"), ["1,2", "1,2", "1,2", "3,4", "5"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_that_hangs_delays_no_other() {
+    let rig = Rig::with(Memory::default(), destinations("batch_items = 1\nconcurrency = 2")).await;
+    for item in 0..100 {
+        rig.submit("hang", item);
+        rig.submit("ok", item);
+    }
+    rig.at(1).await;
+    assert_eq!(rig.receivers.requests("/ok").len(), 100);
+    assert_eq!(rig.receivers.requests("/hang").len(), 2, "no more at a time than its concurrency");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_destination_is_probed_and_its_backlog_waits_for_it() {
+    let config = destinations("batch_items = 1\nretries = 0\ncircuit_after = 3\ncircuit_probe_ms = 1000");
+    let rig = Rig::with(Memory::default(), config).await;
+    *rig.receivers.down.lock().unwrap() = true;
+    for item in 0..3 {
+        rig.submit("flap", item);
+    }
+    rig.at(10).await;
+    for item in 3..10 {
+        rig.submit("flap", item);
+    }
+    rig.at(2500).await;
+    assert_eq!(rig.receivers.requests("/flap"), ["0", "1", "2", "3", "4"], "two probes, a second apart");
+    assert_eq!(rig.engine.lanes().await[0].circuit, CircuitState::Open);
+    *rig.receivers.down.lock().unwrap() = false;
+    rig.at(4000).await;
+    assert_eq!(rig.receivers.requests("/flap").len(), 10);
+    let dead = rig.store.records().iter().filter(|record| record.state == State::Dead).count();
+    assert_eq!(dead, 5, "the rest are delivered");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_outlives_a_restart() {
+    let store = Memory { paused: vec!["uplink:ok".to_owned()], ..Memory::default() };
+    let rig = Rig::with(store, destinations("linger_ms = 0")).await;
+    rig.submit("ok", 1);
+    rig.at(5000).await;
+    assert!(rig.receivers.requests("/ok").is_empty());
+    rig.engine.set_paused(LaneKey::Uplink("ok".into()), Paused::No);
+    rig.at(5001).await;
+    assert_eq!(rig.receivers.requests("/ok"), ["1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blip_of_the_store_costs_no_attempt_and_wedges_nothing() {
+    let rig = Rig::with(Memory::default(), destinations("linger_ms = 0")).await;
+    *rig.receivers.down.lock().unwrap() = true;
+    rig.submit("flap", 1);
+    rig.at(500).await;
+    *rig.receivers.down.lock().unwrap() = false;
+    // What waits for a retry is not at hand: its body comes from the store, which fails twice.
+    *rig.store.failing.lock().unwrap() = 2;
+    rig.at(1390).await;
+    assert_eq!(rig.receivers.requests("/flap").len(), 1);
+    rig.at(1410).await;
+    assert_eq!(rig.receivers.requests("/flap"), ["1", "1"]);
+    // The outcome cannot be recorded either, for a while.
+    let id = rig.submit("ok", 2);
+    *rig.store.failing.lock().unwrap() = 5;
+    rig.at(20_000).await;
+    let recorded = rig.store.records().iter().any(|record| record.id == id && record.state == State::Delivered);
+    assert!(recorded && rig.receivers.requests("/ok") == ["2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_takes_deliveries_along_into_new_terms() {
+    let rig = Rig::with(Memory::default(), destinations("linger_ms = 0\nretry_every_ms = 60000")).await;
+    *rig.receivers.down.lock().unwrap() = true;
+    for item in 1..=3 {
+        rig.submit("flap", item);
+        rig.at(item * 10).await;
+    }
+    rig.engine.reload(Arc::new(Config::default()));
+    rig.submit("flap", 4);
+    rig.at(100_000).await;
+    assert_eq!(rig.receivers.requests("/flap").len(), 3, "there is no such destination");
+    *rig.receivers.down.lock().unwrap() = false;
+    rig.engine.reload(Arc::new(destinations("ordered = true\nlinger_ms = 0")));
+    rig.at(100_010).await;
+    assert_eq!(rig.receivers.requests("/flap")[3..].join(","), "1,2,3,4");
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_are_not_at_hand_keep_their_order() {
+    let rig = Rig::new(Memory::default()).await;
+    let first: Vec<_> = (0..5).map(|_| rig.message(Flag::UntilAnswered)).collect();
+    let pending = first.iter().map(|entry| {
+        let row = entry.to_row(0, rig.clock.now());
+        let content = Content { meta: row.meta.clone(), body: Bytes::from_static(b"hello") };
+        rig.store.contents.lock().unwrap().insert(row.id, content);
+        Pending {
+            id: row.id,
+            lane: row.lane.into(),
+            meta: row.meta,
+            created_at: row.created_at,
+            attempts: 0,
+            phase: 0,
+            planned: row.created_at,
+            due: row.created_at,
+        }
+    });
+    let mut device = rig.connect(DEVICE);
+    rig.engine.add_pending(&pending.collect::<Vec<_>>());
+    let last = rig.message(Flag::UntilAnswered);
+    let accepted: Vec<_> = first.iter().chain([&last]).map(|entry| entry.id().to_string()).collect();
+    rig.add(vec![last]);
+    rig.at(10).await;
+    assert_eq!(messages(&mut device), accepted);
 }

@@ -29,7 +29,12 @@ pub(super) async fn push_uplink(args: UplinkArgs, out: Output) -> Outcome {
 pub(super) async fn push_events(args: EventsArgs, out: Output) -> Outcome {
     let EventsArgs { url, sdk_app_id, token, file } = args;
     check_url(&url.uri().to_string(), sdk_app_id.as_str())?;
-    let body = read(&file, |body| tencent::read(body, |_| {}).map(drop), tencent_batch, out)?;
+    let body = read(
+        &file,
+        |body| tencent::read(body, |_| {}).map(drop),
+        |body| tencent_batch(body).map(|batch| batch.body),
+        out,
+    )?;
     push(&Route::Events { url, sdk_app_id, token }, body, &Schedule::TENCENT, out).await
 }
 
@@ -44,11 +49,11 @@ fn check_url(url: &str, sdk_app_id: &str) -> Result<(), Failure> {
 }
 
 /// The one request that a body makes, which may hold no more than is sent in one.
-fn one_uplink_batch(body: &[u8]) -> Result<Vec<u8>, Error> {
+fn one_uplink_batch(body: &[u8]) -> Result<Bytes, Error> {
     let too_many = ErrorKind::TooMany { limit: uplink::MAX_BATCH_ITEMS };
     let mut batches = uplink_batches(body)?;
     match (batches.pop(), batches.is_empty()) {
-        (Some(batch), true) => Ok(batch),
+        (Some(batch), true) => Ok(batch.body),
         _ => Err(Error::new(too_many, Field::top("Data"), 0)),
     }
 }
@@ -57,16 +62,16 @@ fn one_uplink_batch(body: &[u8]) -> Result<Vec<u8>, Error> {
 fn read(
     file: &Path,
     check: fn(&[u8]) -> Result<(), Error>,
-    write: fn(&[u8]) -> Result<Vec<u8>, Error>,
+    write: fn(&[u8]) -> Result<Bytes, Error>,
     out: Output,
 ) -> Result<Bytes, Failure> {
-    let body = || -> Result<Vec<u8>, Fault> {
+    let body = || -> Result<Bytes, Fault> {
         let input = Input::read(file)?;
         check(input.bytes()).map_err(|error| input.fault(&error))?;
         // What may be read and not sent is known by its member: its place in the input is not.
         write(input.bytes()).map_err(|error| input.fault_of_all(error.to_string()))
     };
-    body().map(Bytes::from).map_err(|fault| {
+    body().map_err(|fault| {
         out.note(fault);
         Failure::Reported
     })

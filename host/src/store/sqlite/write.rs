@@ -196,6 +196,7 @@ fn add_bodies(connection: &Connection, accept: &Accept) -> rusqlite::Result<Vec<
 }
 
 /// Does [`Store::record`](crate::store::Store::record).
+#[expect(clippy::ptr_arg, reason = "the shape of every task")]
 pub(super) fn record(
     connection: &Connection,
     progress: &Vec<Progress>,
