@@ -23,6 +23,7 @@ use crate::{
     courier::{HttpCourier, Settings},
     engine::{Engine, Event, Parts},
     link::{Registry, tcp},
+    metrics::Metrics,
     store::{self, Store},
 };
 
@@ -84,6 +85,7 @@ impl Gateway {
         let (public_address, admin_address) = (public.local_addr(), admin.local_addr());
 
         let registry = Registry::default();
+        let metrics = Arc::new(Metrics::default());
         let courier = HttpCourier::new(Settings {
             allow_private: config.network.allow_private,
             answer_bytes: config.limits.answer_bytes,
@@ -96,10 +98,12 @@ impl Gateway {
             store: Arc::clone(&store),
             courier: Arc::new(courier),
             registry: registry.clone(),
+            metrics: Arc::clone(&metrics),
             config: Arc::clone(&config),
         };
         let engine = Engine::start(parts).await.map_err(CannotStart::because)?;
-        let shared = Shared { clock, config: config_receiver.clone(), store, engine: engine.clone(), registry };
+        let shared =
+            Shared { clock, config: config_receiver.clone(), store, engine: engine.clone(), registry, metrics };
 
         let (stop, stopping) = watch::channel(false);
         let mut listeners = JoinSet::new();

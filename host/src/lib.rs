@@ -15,6 +15,7 @@ pub mod device;
 pub mod engine;
 pub mod gateway;
 pub mod link;
+pub mod metrics;
 pub mod receiver;
 mod recent;
 mod shown;

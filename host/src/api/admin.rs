@@ -51,6 +51,7 @@ pub fn router(shared: Shared, admin: &Admin) -> Router {
         .route("/api/lanes/{lane}/resume", post(resume_lane))
         .route("/api/devices", get(list_devices))
         .route("/api/status", get(status))
+        .route("/metrics", get(metrics))
         .layer(middleware::from_fn_with_state(admin.token().cloned(), authorize));
     Router::new()
         .route("/livez", get(|| async { "alive\n" }))
@@ -273,6 +274,12 @@ async fn set_paused(shared: &Shared, lane: &str, paused: Paused) -> Result<Statu
 
 async fn list_devices(State(shared): State<Shared>) -> Json<serde_json::Value> {
     Json(json!({ "devices": shared.registry.connected() }))
+}
+
+async fn metrics(State(shared): State<Shared>) -> Response {
+    let counts = shared.store.counts().await.ok();
+    let text = shared.metrics.text(counts, &shared.engine.lanes().await, shared.registry.len());
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }
 
 async fn status(State(shared): State<Shared>) -> Result<Response, Refusal> {

@@ -9,6 +9,7 @@ use crate::{
     config::Config,
     engine::{Engine, Entry, LaneKey, Payload, QueueFull},
     link::Registry,
+    metrics::{Metrics, Refused},
     store::{Accept, Accepted, DeliveryId, Store, StoreError},
 };
 
@@ -25,6 +26,8 @@ pub struct Shared {
     pub engine: Engine,
     /// Which device is connected.
     pub registry: Registry,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// A request's deliveries on their way into the store: bodies, and who sends which.
@@ -45,7 +48,10 @@ impl Shared {
     pub(super) async fn accept(&self, submission: Submission) -> Result<Accepted, NotAccepted> {
         let Submission { accept, entries, .. } = submission;
         let lanes = entries.iter().map(|entry| entry.lane().clone()).collect();
-        let places = self.engine.reserve(lanes, &self.config().limits).map_err(NotAccepted::Full)?;
+        let places = self.engine.reserve(lanes, &self.config().limits).map_err(|full| {
+            self.metrics.refused(Refused::Queue);
+            NotAccepted::Full(full)
+        })?;
         let (store, engine) = (Arc::clone(&self.store), self.engine.clone());
         // In a task of its own: a client that goes away between the two would leave them stored and not under way.
         let accepting = tokio::spawn(async move {
@@ -57,7 +63,13 @@ impl Shared {
             }
             Ok(accepted)
         });
-        accepting.await.unwrap_or_else(|_| Err(StoreError::closed())).map_err(NotAccepted::Store)
+        let accepted = accepting.await.unwrap_or_else(|_| Err(StoreError::closed()));
+        match &accepted {
+            Ok(Accepted::Stored { ids, .. }) => self.metrics.accepted(ids.len()),
+            Ok(_) => {}
+            Err(_) => self.metrics.refused(Refused::Store),
+        }
+        accepted.map_err(NotAccepted::Store)
     }
 }
 

@@ -45,6 +45,7 @@ use crate::{
     config::{Config, Limits},
     courier::Courier,
     link::Registry,
+    metrics::Metrics,
     store::{DeliveryId, MAX_SCAN, NewDelivery, Paused, Pending, State, Store, StoreError},
 };
 
@@ -69,6 +70,8 @@ pub struct Parts {
     pub courier: Arc<dyn Courier>,
     /// Which device is connected.
     pub registry: Registry,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// Where lanes lead.
     pub config: Arc<Config>,
 }

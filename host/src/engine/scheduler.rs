@@ -361,6 +361,7 @@ impl Scheduler {
         pending.delivery.answered(&schedule, at, report.verdict);
         let outcome = pending.delivery.outcome();
         let attempt = attempt(part, started, now, report.status, report.class, report.detail.clone());
+        self.parts.metrics.attempt(report.class, part.planned, started);
         self.announce_attempt(part.id, pending_lane(&self.lanes, part.slot, &self.table), &attempt, report.class);
         if let Some(outcome) = outcome {
             return self.finish(slot, outcome, Some(attempt));
@@ -436,6 +437,7 @@ impl Scheduler {
             _ => {}
         }
         let name = lane.key.clone();
+        self.parts.metrics.finished(state);
         self.record_as(slot, state, attempt, Some(now));
         self.announce(id, &name, EventKind::Finished { state, at: now.as_millis(), attempts });
         if let Some(pending) = self.forget(slot) {

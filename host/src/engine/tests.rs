@@ -189,6 +189,7 @@ impl Rig {
             store: Arc::<Memory>::clone(&store),
             courier: Arc::<Receivers>::clone(&receivers),
             registry: registry.clone(),
+            metrics: Arc::default(),
             config: Arc::new(config),
         };
         let engine = Engine::start(parts).await.unwrap();

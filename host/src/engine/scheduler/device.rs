@@ -121,6 +121,7 @@ impl Scheduler {
         let attempt = attempt(part, now, now, None, class, detail.to_owned());
         let Some(pending) = self.table.get_mut(part.slot) else { return };
         pending.step = Step::Waiting;
+        self.parts.metrics.attempt(class, part.planned, now);
         let lane = super::pending_lane(&self.lanes, part.slot, &self.table);
         self.announce_attempt(part.id, lane, &attempt, class);
         self.record(part.slot, Some(attempt));
