@@ -27,7 +27,7 @@ use super::{
 use crate::{
     config::Config,
     courier::Report,
-    store::{Attempt, DeliveryId, Progress, State, StoreError},
+    store::{Attempt, DeliveryId, MAX_DETAIL, Progress, State, StoreError},
 };
 
 mod device;
@@ -336,7 +336,7 @@ impl Scheduler {
             }
         }
         if asked && let Some(lane) = self.lanes.get_mut(number) {
-            lane.last_error = (report.verdict != Verdict::Delivered).then(|| report.detail.into());
+            lane.last_error = (report.verdict != Verdict::Delivered).then(|| cut(report.detail).into());
         }
     }
 
@@ -545,6 +545,16 @@ fn attempt(
         finished: finished.as_millis(),
         status,
         class: class.to_owned(),
-        detail,
+        detail: cut(detail),
     }
+}
+
+/// Shortens what a peer made long, before many of them wait for the store.
+fn cut(mut detail: String) -> String {
+    if detail.len() > MAX_DETAIL {
+        let end = (0..=MAX_DETAIL).rev().find(|end| detail.is_char_boundary(*end));
+        detail.truncate(end.unwrap_or(0));
+        detail.shrink_to_fit();
+    }
+    detail
 }
