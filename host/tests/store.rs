@@ -9,8 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pushgate::store::{
     Accept, Accepted, Attempt, Counts, DeliveriesWhen, DeliveryFilter, DeliveryId, ErrorKind, Idempotency, InboxEnd,
-    InboxFilter, MAX_DETAIL, NewDelivery, NewItem, Progress, Pruned, Recorded, Removed, Replayed, Retention, State,
-    Store, StoreError, open,
+    InboxFilter, Keep, MAX_DETAIL, NewDelivery, NewItem, Progress, Pruned, Recorded, Removed, Replayed, Retention,
+    State, Store, StoreError, open,
 };
 
 /// A store in a directory that goes away with it.
@@ -90,7 +90,17 @@ fn progress(id: DeliveryId, state: State) -> Progress {
 }
 
 async fn finish(store: &dyn Store, id: DeliveryId, state: State) {
-    assert_eq!(store.record(progress(id, state)).await, Ok(Recorded::Done));
+    record(store, progress(id, state)).await;
+}
+
+async fn record(store: &dyn Store, progress: Progress) {
+    assert_eq!(store.record(vec![progress]).await, Ok(vec![Recorded::Done]));
+}
+
+async fn body(store: &dyn Store, id: DeliveryId) -> Option<Bytes> {
+    let mut contents = store.contents(vec![id]).await.unwrap();
+    assert_eq!(contents.len(), 1);
+    contents.remove(0).map(|content| content.body)
 }
 
 fn stored(accepted: Result<Accepted, StoreError>) -> (usize, Vec<usize>, usize) {
@@ -114,7 +124,7 @@ async fn everything_is_there_after_a_restart() {
         attempt: Some(attempt(1, "status", "500 Internal Server Error")),
         ..progress(waiting, State::Pending)
     };
-    assert_eq!(store.record(moved).await, Ok(Recorded::Done));
+    record(store, moved).await;
     finish(store, done, State::Delivered).await;
     store.accept(items(vec![item(1, 5)])).await.unwrap();
 
@@ -123,10 +133,10 @@ async fn everything_is_there_after_a_restart() {
     let pending = store.pending(None, 10).await.unwrap();
     assert_eq!(pending.len(), 1);
     let pending = &pending[0];
-    assert_eq!((pending.id, pending.lane.as_str(), pending.meta.as_str()), (waiting, "uplink:acme", r#"{"n":1}"#));
+    assert_eq!((pending.id, &*pending.lane, pending.meta.as_str()), (waiting, "uplink:acme", r#"{"n":1}"#));
     assert_eq!((pending.attempts, pending.phase, pending.planned, pending.due), (255, 7, u64::MAX - 1, u64::MAX));
     assert_eq!(pending.created_at, 1_000);
-    assert_eq!(store.body(waiting).await.unwrap(), Some(Bytes::from_static(b"hello")));
+    assert_eq!(body(store, waiting).await, Some(Bytes::from_static(b"hello")));
 
     let detail = store.delivery(waiting).await.unwrap().unwrap();
     assert_eq!(detail.attempts, [attempt(1, "status", "500 Internal Server Error")]);
@@ -187,7 +197,7 @@ async fn what_was_accepted_survives_a_kill() {
 
     let store = open(&url(directory.path())).await.expect("nobody holds the store any more");
     for id in accepted {
-        assert_eq!(store.body(id).await.unwrap(), Some(Bytes::from_static(b"hello")), "{id} was accepted");
+        assert_eq!(body(&*store, id).await, Some(Bytes::from_static(b"hello")), "{id} was accepted");
     }
 }
 
@@ -300,10 +310,10 @@ async fn a_shared_body_goes_with_its_last_delivery() {
     accept.bodies.push(Bytes::from_static(b"nobody sends this"));
     store.accept(accept).await.unwrap();
     for (id, left) in ids.iter().zip([1, 1, 0]) {
-        assert_eq!(store.body(*id).await.unwrap(), Some(Bytes::from_static(b"hello")));
+        assert_eq!(body(store, *id).await, Some(Bytes::from_static(b"hello")));
         let removed = store.remove(*id).await;
         assert_eq!(removed, Ok(Removed::Done { lane: "lane".into(), state: State::Pending }));
-        assert_eq!(store.body(*id).await, Ok(None));
+        assert_eq!(body(store, *id).await, None);
         assert_eq!(fixture.rows("body"), left);
     }
     assert_eq!(store.remove(ids[0]).await, Ok(Removed::NotFound));
@@ -404,9 +414,9 @@ async fn the_inbox_is_read_by_cursor() {
     assert_eq!(newest(0, 9, Some("message"), Some("other")).await, (String::new(), 0));
 
     // A cursor is never used again, so that a reader misses nothing after everything was pruned.
-    let everything =
-        Retention { accepted_before: 0, keep_deliveries: 0, received_before: u64::MAX, keep_items: 0, limit: 100 };
-    assert_eq!(store.prune(everything).await, Ok(Pruned { deliveries: 0, items: 6 }));
+    let nothing = Keep { for_ms: 0, at_most: 0 };
+    let everything = Retention { now: 9_000, deliveries: nothing, dead: nothing, inbox: nothing, limit: 100 };
+    assert_eq!(store.prune(everything).await, Ok(Pruned { items: 6, ..Pruned::default() }));
     let fixture = fixture.reopen().await;
     fixture.store.accept(items(vec![item(9, 1_001)])).await.unwrap();
     let page = fixture.store.inbox(InboxFilter { after: 6, limit: 9, ..InboxFilter::default() }).await.unwrap();
@@ -421,7 +431,7 @@ async fn a_replay_starts_over_and_keeps_the_past() {
     assert_eq!(store.replay(id, 9).await, Ok(Replayed::Refused(State::Pending)));
     let long = "é".repeat(MAX_DETAIL);
     let dead = Progress { attempt: Some(attempt(1, "status", &long)), ..progress(id, State::Dead) };
-    store.record(dead).await.unwrap();
+    record(store, dead).await;
     assert_eq!(store.pending(None, 9).await.unwrap(), []);
 
     let Ok(Replayed::Pending(replayed)) = store.replay(id, 5_000).await else { panic!("not replayed") };
@@ -429,7 +439,7 @@ async fn a_replay_starts_over_and_keeps_the_past() {
     assert_eq!(store.pending(None, 9).await.unwrap(), [replayed]);
 
     let done = Progress { attempt: Some(attempt(1, Attempt::DELIVERED, "")), ..progress(id, State::Delivered) };
-    store.record(done).await.unwrap();
+    record(store, done).await;
     let detail = store.delivery(id).await.unwrap().unwrap();
     let tried: Vec<_> = detail.attempts.iter().map(|a| (a.number, a.class.as_str(), a.detail.len())).collect();
     assert_eq!(tried, [(1, "status", MAX_DETAIL), (1, "delivered", 0)]);
@@ -440,46 +450,11 @@ async fn a_replay_starts_over_and_keeps_the_past() {
     finish(store, dropped, State::Dropped).await;
     assert!(matches!(store.replay(dropped, 9).await, Ok(Replayed::Pending(_))));
     assert_eq!(store.replay(DeliveryId::new(), 9).await, Ok(Replayed::NotFound));
-    assert_eq!(store.record(progress(DeliveryId::new(), State::Dead)).await, Ok(Recorded::NotFound));
-}
-
-#[tokio::test]
-async fn pruning_takes_the_oldest_finished_and_no_pending_one() {
-    let fixture = Fixture::new().await;
-    let store = &*fixture.store;
-    // Accepted at 1000, 2000, … and left pending, delivered, dead, dropped in turn.
-    for n in 1..=8_u8 {
-        let mut id = *DeliveryId::floor(u64::from(n) * 1_000).as_bytes();
-        id[15] = n;
-        let id = DeliveryId::from_bytes(id);
-        store.accept(deliveries(vec![NewDelivery { id, ..delivery("lane") }])).await.unwrap();
-        let state = State::ALL[usize::from(n - 1) % 4];
-        store.record(Progress { attempt: Some(attempt(1, "status", "")), ..progress(id, state) }).await.unwrap();
-    }
-    let keep_all =
-        Retention { accepted_before: 0, keep_deliveries: 100, received_before: 0, keep_items: 100, limit: 100 };
-    for (what, retention, gone, left) in [
-        ("nothing", keep_all, 0, 8),
-        ("by age, in steps", Retention { accepted_before: 4_000, limit: 1, ..keep_all }, 1, 7),
-        ("by age", Retention { accepted_before: 4_000, ..keep_all }, 1, 6),
-        ("by count", Retention { keep_deliveries: 3, ..keep_all }, 1, 5),
-        ("all but the pending", Retention { accepted_before: u64::MAX, ..keep_all }, 3, 2),
-    ] {
-        assert_eq!(store.prune(retention).await, Ok(Pruned { deliveries: gone, items: 0 }), "{what}");
-        for table in ["delivery", "attempt", "body"] {
-            assert_eq!(fixture.rows(table), left, "{what}: {table}");
-        }
-    }
-    assert_eq!(store.counts().await.unwrap(), Counts { pending: 2, ..Counts::default() });
-
-    store.accept(items((0..5).map(|n| item(n, 1_000 + u64::from(n))).collect())).await.unwrap();
-    for (what, retention, gone) in [
-        ("by age", Retention { received_before: 1_002, ..keep_all }, 2),
-        ("by count", Retention { keep_items: 1, ..keep_all }, 2),
-    ] {
-        assert_eq!(store.prune(retention).await, Ok(Pruned { deliveries: 0, items: gone }), "{what}");
-    }
-    assert_eq!(store.counts().await.unwrap().inbox, 1);
+    // One batch answers for each, in its order, and a later outcome of a delivery follows the earlier one.
+    let (first, gone) = (add(store, "lane").await, DeliveryId::new());
+    let batch = vec![progress(first, State::Pending), progress(gone, State::Dead), progress(first, State::Dead)];
+    assert_eq!(store.record(batch).await, Ok(vec![Recorded::Done, Recorded::NotFound, Recorded::Done]));
+    assert_eq!(store.delivery(first).await.unwrap().unwrap().summary.state, State::Dead);
 }
 
 #[tokio::test]
@@ -598,7 +573,7 @@ async fn closing_answers_everyone_and_refuses_the_rest() {
     }
     let store = &*fixture.store;
     assert_eq!(store.ready().await, Err(StoreError::closed()));
-    assert_eq!(store.body(DeliveryId::new()).await, Err(StoreError::closed()));
+    assert_eq!(store.contents(vec![DeliveryId::new()]).await, Err(StoreError::closed()));
     assert_eq!(store.counts().await, Err(StoreError::closed()));
     assert_eq!(store.close().await, Ok(()), "closing again is fine");
     assert!(!fixture.directory.path().join("x.db-wal").exists(), "all of it is in one file");
@@ -606,7 +581,7 @@ async fn closing_answers_everyone_and_refuses_the_rest() {
     let fixture = fixture.reopen().await;
     assert_eq!(fixture.store.counts().await.unwrap().pending, accepted.len() as u64);
     for id in accepted {
-        assert!(fixture.store.body(id).await.unwrap().is_some(), "{id} was accepted");
+        assert!(body(&*fixture.store, id).await.is_some(), "{id} was accepted");
     }
 }
 
@@ -627,7 +602,7 @@ async fn reads_do_not_wait_for_a_writer() {
     let other = rusqlite::Connection::open(fixture.directory.path().join("x.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let waiting = tokio::spawn(fixture.store.ready());
-    assert!(fixture.store.body(id).await.unwrap().is_some());
+    assert!(body(&*fixture.store, id).await.is_some());
     assert!(!waiting.is_finished());
     other.execute_batch("ROLLBACK").unwrap();
     waiting.await.unwrap().unwrap();
@@ -638,7 +613,7 @@ async fn a_store_in_memory_works_like_any_other() {
     let store = open("sqlite::memory:").await.unwrap();
     let other = open("sqlite::memory:").await.unwrap();
     let id = add(&*store, "lane").await;
-    assert!(store.body(id).await.unwrap().is_some());
+    assert!(body(&*store, id).await.is_some());
     assert_eq!(other.counts().await.unwrap(), Counts::default(), "each has its own");
     store.close().await.unwrap();
     other.close().await.unwrap();

@@ -15,6 +15,9 @@ pub const MAX_DETAIL: usize = 1024;
 /// Caps [`Attempt::class`] in bytes (ours); what is longer is cut.
 pub const MAX_CLASS: usize = 32;
 
+/// Caps the attempts kept of one delivery (ours); the oldest go. Only replays make so many.
+pub const MAX_ATTEMPTS: u16 = 256;
+
 /// Says where a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -154,7 +157,7 @@ pub struct Pending {
 }
 
 /// Is what a delivery sends.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
     /// What the engine wanted to remember.
     pub meta: String,
@@ -201,7 +204,7 @@ pub struct DeliveryDetail {
     pub body: Bytes,
     /// When it ended, if it did.
     pub finished_at: Option<Millis>,
-    /// Every attempt, oldest first, those before a replay too.
+    /// The attempts, oldest first, those before a replay too; the newest [`MAX_ATTEMPTS`] of them.
     pub attempts: Vec<Attempt>,
 }
 

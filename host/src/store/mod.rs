@@ -23,8 +23,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use delivery::{
-    Attempt, Content, Counts, DeliveryDetail, DeliveryFilter, DeliveryPage, DeliverySummary, MAX_CLASS, MAX_DETAIL,
-    Paused, Pending, Progress, Recorded, Removed, Replayed, State, UnknownState,
+    Attempt, Content, Counts, DeliveryDetail, DeliveryFilter, DeliveryPage, DeliverySummary, MAX_ATTEMPTS, MAX_CLASS,
+    MAX_DETAIL, Paused, Pending, Progress, Recorded, Removed, Replayed, State, UnknownState,
 };
 pub use error::{ErrorKind, StoreError};
 pub use id::{BadDeliveryId, DeliveryId};
@@ -33,7 +33,7 @@ pub use intake::{
     Accept, Accepted, DeliveriesWhen, Idempotency, MAX_IDEMPOTENCY_KEY, MAX_LANE, MAX_META, MAX_NAME, NewDelivery,
     NewItem,
 };
-pub use retention::{Pruned, Retention};
+pub use retention::{Keep, Pruned, Retention};
 
 /// Is a point in time: milliseconds since 1970-01-01 UTC.
 pub type Millis = u64;
@@ -96,7 +96,7 @@ pub trait Store: Send + Sync + 'static {
     /// Reads the inbox, in the order of arrival.
     fn inbox(&self, filter: InboxFilter) -> Answer<InboxPage>;
 
-    /// Deletes some of what is too old or too much; see [`Retention`].
+    /// Deletes some of what is too old or too much, and gives some of the room back; see [`Retention`].
     fn prune(&self, retention: Retention) -> Answer<Pruned>;
 
     /// Counts what is stored, without walking it.

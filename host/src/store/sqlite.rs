@@ -12,10 +12,15 @@
 //!
 //! Files are made readable for their owner alone: bodies are other people's messages.
 
+mod log;
+mod packed;
 mod place;
+mod prune;
 mod query;
 mod readers;
 mod schema;
+mod session;
+mod versions;
 mod write;
 mod writer;
 
@@ -28,8 +33,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use self::place::Place;
 use self::readers::Readers;
-use self::schema::Flush;
-use self::write::Tally;
+use self::session::Tally;
 use self::writer::{Order, Task};
 use super::{
     Accept, Accepted, Answer, Content, Counts, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, ErrorKind,
@@ -63,8 +67,7 @@ impl SqliteStore {
 
     fn open_now(path: &str) -> Result<Self, StoreError> {
         let place = Place::claim(path)?;
-        let flush = if place.is_temporary() { Flush::Never } else { Flush::EveryCommit };
-        let connection = schema::open(place.path(), flush)?;
+        let connection = schema::open(place.path(), place.flush())?;
         let readers = Arc::new(Readers::new(place.path().into()));
         let orders = writer::start(connection, place)?;
         Ok(Self { orders, readers, closing: Arc::default() })
@@ -145,7 +148,7 @@ impl Store for SqliteStore {
     }
 
     fn prune(&self, retention: Retention) -> Answer<Pruned> {
-        self.write(retention, 0, write::prune)
+        self.write(retention, 0, prune::prune)
     }
 
     fn counts(&self) -> Answer<Counts> {

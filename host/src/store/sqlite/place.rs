@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use super::schema::Flush;
 use crate::store::{ErrorKind, StoreError};
 
 /// Is a database's path, claimed for this process until it is dropped or the process ends.
@@ -48,8 +49,9 @@ impl Place {
         &self.path
     }
 
-    pub(super) fn is_temporary(&self) -> bool {
-        self.temporary.is_some()
+    /// Says when a commit to this place counts as done.
+    pub(super) fn flush(&self) -> Flush {
+        if self.temporary.is_some() { Flush::Never } else { Flush::EveryCommit }
     }
 }
 

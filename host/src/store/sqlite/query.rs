@@ -1,9 +1,13 @@
 //! What is read, each a walk along an index: the time a page takes does not depend on how much is stored.
 
-use bytes::Bytes;
-use rusqlite::types::{FromSqlError, Type};
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use rusqlite::types::{FromSqlError, Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params};
 
+use super::packed;
 use crate::store::{
     Attempt, Content, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, DeliverySummary, InboxEnd, InboxFilter,
     InboxItem, InboxPage, MAX_PAGE, MAX_SCAN, Millis, Pending, State,
@@ -13,34 +17,23 @@ const PENDING: &str = "
     SELECT id, lane, meta, created_at, attempts, phase, planned, due
     FROM delivery WHERE state = 0 AND id > ?1 ORDER BY id LIMIT ?2";
 
-const BODY: &str = "SELECT bytes FROM delivery JOIN body ON body.seq = delivery.body WHERE id = ?1";
+const CONTENT: &str = "
+    SELECT meta, bytes FROM delivery JOIN body ON body.seq = delivery.body WHERE state = ?1 AND id = ?2";
 
-const CONTENT: &str = "SELECT meta, bytes FROM delivery JOIN body ON body.seq = delivery.body WHERE id = ?1";
-
-const ATTEMPTS: &str = "
-    SELECT number, planned, started, finished, status, class, detail
-    FROM attempt WHERE delivery = ?1 ORDER BY nth";
+const OLDER_ATTEMPTS: &str = "SELECT packed FROM attempt WHERE delivery = ?1 ORDER BY nth";
 
 /// Selects summaries; what follows says which.
 macro_rules! summaries {
     ($which:literal) => {
-        concat!(
-            "SELECT id, lane, state, attempts, created_at, due, (
-                 SELECT CASE WHEN class IN ('delivered', 'sent') THEN NULL
-                             WHEN detail = '' THEN class
-                             ELSE class || ': ' || detail END
-                 FROM attempt WHERE attempt.delivery = delivery.seq ORDER BY nth DESC LIMIT 1
-             ), seq, meta, finished_at FROM delivery ",
-            $which
-        )
+        concat!("SELECT id, lane, state, attempts, created_at, due, last, finished_at FROM delivery ", $which)
     };
 }
 
-const ONE: &str = summaries!("WHERE id = :id");
-const ALL: &str = summaries!("WHERE id < :before ORDER BY id DESC LIMIT :limit");
+const ONE: &str = summaries!("WHERE state = :state AND id = :id");
 const BY_STATE: &str = summaries!("WHERE state = :state AND id < :before ORDER BY id DESC LIMIT :limit");
-const BY_LANE: &str =
-    summaries!("WHERE lane = :lane AND state = :state AND id < :before ORDER BY id DESC LIMIT :limit");
+const BY_LANE: &str = summaries!(
+    "INDEXED BY delivery_lane WHERE state = :state AND lane = :lane AND id < :before ORDER BY id DESC LIMIT :limit"
+);
 
 macro_rules! items {
     ($which:literal) => {
@@ -72,28 +65,52 @@ pub(super) fn pending(
     limit: usize,
 ) -> rusqlite::Result<Vec<Pending>> {
     let after = after.map_or([0; 16], |id| *id.as_bytes());
+    let mut lanes: HashSet<Arc<str>> = HashSet::new();
     rows(connection, PENDING, params![after, stored(limit.clamp(1, MAX_SCAN))], |row| {
+        let name = row.get_ref(1)?.as_str()?;
+        let lane = match lanes.get(name) {
+            Some(lane) => Arc::clone(lane),
+            None => {
+                let lane: Arc<str> = name.into();
+                lanes.insert(Arc::clone(&lane));
+                lane
+            }
+        };
         Ok(Pending {
             id: DeliveryId::from_bytes(row.get(0)?),
-            lane: row.get::<_, String>(1)?.into(),
+            lane,
             meta: row.get(2)?,
             created_at: to_millis(row, 3)?,
             attempts: row.get(4)?,
             phase: row.get(5)?,
-            planned: row.get::<_, i64>(6)?.cast_unsigned(),
-            due: row.get::<_, i64>(7)?.cast_unsigned(),
+            planned: millis_of(row, 6)?,
+            due: millis_of(row, 7)?,
         })
     })
 }
 
 /// Does [`Store::contents`](crate::store::Store::contents).
 pub(super) fn contents(connection: &Connection, ids: &[DeliveryId]) -> rusqlite::Result<Vec<Option<Content>>> {
-    let mut statement = connection.prepare_cached(CONTENT)?;
-    let mut content = |id: &DeliveryId| {
+    let snapshot = connection.unchecked_transaction()?; // one for all, and no delivery moves between two states unseen
+    ids.iter().map(|id| content(&snapshot, *id)).collect()
+}
+
+fn content(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Content>> {
+    in_some_state(|state| {
+        let mut statement = connection.prepare_cached(CONTENT)?;
         let read = |row: &Row<'_>| Ok(Content { meta: row.get(0)?, body: row.get::<_, Vec<u8>>(1)?.into() });
-        statement.query_row([id.as_bytes()], read).optional()
-    };
-    ids.iter().map(&mut content).collect()
+        statement.query_row(params![state as u8, id.as_bytes()], read).optional()
+    })
+}
+
+/// Returns what `look` finds in one of the states. What is asked for is most often pending, which is looked at first.
+fn in_some_state<T>(mut look: impl FnMut(State) -> rusqlite::Result<Option<T>>) -> rusqlite::Result<Option<T>> {
+    for state in State::ALL {
+        if let Some(found) = look(state)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 /// Does [`Store::paused_lanes`](crate::store::Store::paused_lanes).
@@ -101,66 +118,46 @@ pub(super) fn paused_lanes(connection: &Connection) -> rusqlite::Result<Vec<Stri
     rows(connection, "SELECT lane FROM paused ORDER BY lane", [], |row| row.get(0))
 }
 
-fn body(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Bytes>> {
-    let mut statement = connection.prepare_cached(BODY)?;
-    statement.query_row([id.as_bytes()], |row| row.get::<_, Vec<u8>>(0)).optional().map(|body| body.map(Bytes::from))
-}
-
 /// Does [`Store::delivery`](crate::store::Store::delivery).
 pub(super) fn delivery(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<DeliveryDetail>> {
     let snapshot = connection.unchecked_transaction()?; // or the body may be gone before it is read
-    let mut statement = snapshot.prepare_cached(ONE)?;
-    let found = statement
-        .query_row(named_params! { ":id": id.as_bytes() }, |row| {
-            let finished_at = row.get::<_, Option<i64>>("finished_at")?.and_then(|at| u64::try_from(at).ok());
-            Ok((summary(row)?, row.get::<_, i64>("seq")?, row.get("meta")?, finished_at))
-        })
-        .optional()?;
-    let Some((summary, seq, meta, finished_at)) = found else { return Ok(None) };
-    let attempts = rows(&snapshot, ATTEMPTS, [seq], |row| {
-        Ok(Attempt {
-            number: row.get(0)?,
-            planned: row.get::<_, i64>(1)?.cast_unsigned(),
-            started: to_millis(row, 2)?,
-            finished: to_millis(row, 3)?,
-            status: row.get(4)?,
-            class: row.get(5)?,
-            detail: row.get(6)?,
-        })
+    let found = in_some_state(|state| {
+        let mut statement = snapshot.prepare_cached(ONE)?;
+        statement
+            .query_row(named_params! { ":state": state as u8, ":id": id.as_bytes() }, |row| {
+                let finished_at = row.get::<_, Option<i64>>("finished_at")?.and_then(|at| u64::try_from(at).ok());
+                Ok((summary(row)?, last_attempt(row)?, finished_at))
+            })
+            .optional()
     })?;
-    let body = body(&snapshot, id)?.unwrap_or_default();
+    let Some((summary, last, finished_at)) = found else { return Ok(None) };
+    let mut attempts = rows(&snapshot, OLDER_ATTEMPTS, [id.as_bytes()], |row| unpacked(row, 0))?;
+    attempts.extend(last);
+    let Content { meta, body } = content(&snapshot, id)?.unwrap_or_default();
     Ok(Some(DeliveryDetail { summary, meta, body, finished_at, attempts }))
 }
 
 /// Does [`Store::deliveries`](crate::store::Store::deliveries).
 pub(super) fn deliveries(connection: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<DeliveryPage> {
     let limit = page(filter.limit);
-    let more = limit + 1; // one that is not shown tells that there is a next page
+    let more = stored(limit + 1); // one that is not shown tells that there is a next page
     let before = filter.cursor.map_or([0xff; 16], |id| *id.as_bytes());
-    let mut deliveries = match (&filter.lane, filter.state) {
-        (None, None) => rows(connection, ALL, named_params! { ":before": before, ":limit": stored(more) }, summary)?,
-        (None, Some(state)) => rows(
-            connection,
-            BY_STATE,
-            named_params! { ":state": state as u8, ":before": before, ":limit": stored(more) },
-            summary,
-        )?,
-        (Some(lane), state) => {
-            // All states are four walks, merged: cheaper than an index that only this page would use.
-            let snapshot = connection.unchecked_transaction()?;
-            let mut merged = Vec::new();
-            for state in State::ALL.into_iter().filter(|one| state.is_none_or(|wanted| wanted == *one)) {
-                merged.extend(rows(
-                    &snapshot,
-                    BY_LANE,
-                    named_params! { ":lane": lane, ":state": state as u8, ":before": before, ":limit": stored(more) },
-                    summary,
-                )?);
+    let snapshot = connection.unchecked_transaction()?; // or a delivery that moves between two walks is missing
+    let mut deliveries = Vec::new();
+    for state in State::ALL.into_iter().filter(|state| filter.state.is_none_or(|wanted| wanted == *state)) {
+        let state = state as u8;
+        deliveries.extend(match &filter.lane {
+            None => {
+                let params = named_params! { ":state": state, ":before": before, ":limit": more };
+                rows(&snapshot, BY_STATE, params, summary)?
             }
-            merged.sort_unstable_by_key(|delivery| std::cmp::Reverse(delivery.id));
-            merged
-        }
-    };
+            Some(lane) => {
+                let params = named_params! { ":state": state, ":lane": lane, ":before": before, ":limit": more };
+                rows(&snapshot, BY_LANE, params, summary)?
+            }
+        });
+    }
+    deliveries.sort_unstable_by_key(|delivery| Reverse(delivery.id));
     let next = if deliveries.len() > limit { deliveries.get(limit - 1).map(|last| last.id) } else { None };
     deliveries.truncate(limit);
     Ok(DeliveryPage { deliveries, next })
@@ -168,7 +165,9 @@ pub(super) fn deliveries(connection: &Connection, filter: &DeliveryFilter) -> ru
 
 fn summary(row: &Row<'_>) -> rusqlite::Result<DeliverySummary> {
     let state = state_of(row, 2)?;
-    let due = row.get::<_, i64>(5)?.cast_unsigned();
+    let due = millis_of(row, 5)?;
+    // An acknowledgement may come after an attempt that failed.
+    let last = if state == State::Delivered { None } else { last_attempt(row)? };
     Ok(DeliverySummary {
         id: DeliveryId::from_bytes(row.get(0)?),
         lane: row.get(1)?,
@@ -176,8 +175,22 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<DeliverySummary> {
         attempts: row.get(3)?,
         created_at: to_millis(row, 4)?,
         next_at: (state == State::Pending).then_some(due),
-        // An acknowledgement may come after an attempt that failed.
-        last_error: if state == State::Delivered { None } else { row.get(6)? },
+        last_error: last.and_then(|attempt| match (&*attempt.class, &*attempt.detail) {
+            (Attempt::DELIVERED | Attempt::SENT, _) => None,
+            (class, "") => Some(class.to_owned()),
+            (class, detail) => Some(format!("{class}: {detail}")),
+        }),
+    })
+}
+
+/// Reads the newest attempt of a summary's row.
+fn last_attempt(row: &Row<'_>) -> rusqlite::Result<Option<Attempt>> {
+    if row.get_ref(6)? == ValueRef::Null { Ok(None) } else { unpacked(row, 6).map(Some) }
+}
+
+fn unpacked(row: &Row<'_>, column: usize) -> rusqlite::Result<Attempt> {
+    packed::unpack(row.get_ref(column)?.as_blob()?).ok_or_else(|| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, "bytes that are no attempt".into())
     })
 }
 
@@ -250,6 +263,11 @@ pub(super) fn state_of(row: &Row<'_>, column: usize) -> rusqlite::Result<State> 
     })
 }
 
+/// Reads a number of which every bit was kept: a deadline that may be "never".
+pub(super) fn millis_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Millis> {
+    Ok(row.get::<_, i64>(column)?.cast_unsigned())
+}
+
 /// Brings a length into SQLite's range.
 pub(super) fn stored(length: usize) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
@@ -268,6 +286,7 @@ pub(super) fn to_millis(row: &Row<'_>, column: usize) -> rusqlite::Result<Millis
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::sqlite::prune;
     use crate::store::sqlite::schema::{self, Flush};
 
     #[test]
@@ -275,13 +294,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let connection = schema::open(&directory.path().join("x.db"), Flush::Never).unwrap();
         for (sql, walk) in [
-            (PENDING, "SEARCH delivery USING INDEX delivery_state (state=? AND id>?)"),
-            (ALL, "SEARCH delivery USING INDEX sqlite_autoindex_delivery_1 (id<?)"),
-            (BY_STATE, "SEARCH delivery USING INDEX delivery_state (state=? AND id<?)"),
-            (BY_LANE, "SEARCH delivery USING INDEX delivery_lane (lane=? AND state=? AND id<?)"),
-            (ONE, "SEARCH delivery USING INDEX sqlite_autoindex_delivery_1 (id=?)"),
-            (BODY, "SEARCH delivery USING INDEX sqlite_autoindex_delivery_1 (id=?)"),
-            (ATTEMPTS, "SEARCH attempt USING PRIMARY KEY (delivery=?)"),
+            (PENDING, "SEARCH delivery USING PRIMARY KEY (state=? AND id>?)"),
+            (BY_STATE, "SEARCH delivery USING PRIMARY KEY (state=? AND id<?)"),
+            (BY_LANE, "SEARCH delivery USING INDEX delivery_lane (state=? AND lane=? AND id<?)"),
+            (ONE, "SEARCH delivery USING PRIMARY KEY (state=? AND id=?)"),
+            (CONTENT, "SEARCH delivery USING PRIMARY KEY (state=? AND id=?)"),
+            (OLDER_ATTEMPTS, "SEARCH attempt USING PRIMARY KEY (delivery=?)"),
+            (prune::OLDEST, "SEARCH delivery USING PRIMARY KEY (state=? AND id>?)"),
             (INBOX[0], "SEARCH inbox USING INTEGER PRIMARY KEY (rowid>?)"),
             (INBOX[1], "SEARCH inbox USING INTEGER PRIMARY KEY (rowid>?)"),
             (INBOX_OF_KIND[0], "SEARCH inbox USING INDEX inbox_kind (kind=? AND rowid>?)"),

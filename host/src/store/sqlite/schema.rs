@@ -6,104 +6,14 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::explain;
+use super::versions::STEPS;
 use crate::store::{ErrorKind, StoreError};
 
 /// Marks a database as the gateway's: "pgat", in SQLite's header for `file(1)` and for us.
 const APPLICATION_ID: i32 = 0x7067_6174;
 
-/// Takes a database from each version to the next; the first from an empty one. Released entries never change.
-const MIGRATIONS: &[&str] = &[V1];
-
 /// Waits this long for a program that has the database locked, a backup for example (ours).
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Every index pays for itself:
-/// - `delivery_state` walks what is pending in the order it was accepted, and a state's pages newest first;
-/// - `delivery_lane` walks a lane's pages, one walk per state;
-/// - `inbox_kind` and `inbox_receiver` keep a rare kind from being searched for in the whole log.
-///
-/// `seen` and `idempotency` are swept in the order of their `seq`, which is nearly that of `until`: no index for that.
-/// `body` has its count of deliveries before its bytes, so that counting does not read through them.
-const V1: &str = "
-CREATE TABLE body (
-    seq         INTEGER PRIMARY KEY,
-    deliveries  INTEGER NOT NULL,
-    bytes       BLOB NOT NULL
-) STRICT;
-
-CREATE TABLE delivery (
-    seq         INTEGER PRIMARY KEY,
-    id          BLOB NOT NULL UNIQUE,
-    lane        TEXT NOT NULL,
-    state       INTEGER NOT NULL,
-    body        INTEGER NOT NULL,
-    created_at  INTEGER NOT NULL,
-    attempts    INTEGER NOT NULL,
-    phase       INTEGER NOT NULL,
-    planned     INTEGER NOT NULL,
-    due         INTEGER NOT NULL,
-    finished_at INTEGER,
-    meta        TEXT NOT NULL
-) STRICT;
-CREATE INDEX delivery_state ON delivery (state, id);
-CREATE INDEX delivery_lane ON delivery (lane, state, id);
-
-CREATE TABLE attempt (
-    delivery    INTEGER NOT NULL,
-    nth         INTEGER NOT NULL,
-    number      INTEGER NOT NULL,
-    planned     INTEGER NOT NULL,
-    started     INTEGER NOT NULL,
-    finished    INTEGER NOT NULL,
-    status      INTEGER,
-    class       TEXT NOT NULL,
-    detail      TEXT NOT NULL,
-    PRIMARY KEY (delivery, nth)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE inbox (
-    cursor      INTEGER PRIMARY KEY AUTOINCREMENT,
-    receiver    TEXT NOT NULL,
-    kind        TEXT NOT NULL,
-    received_at INTEGER NOT NULL,
-    item        TEXT NOT NULL
-) STRICT;
-CREATE INDEX inbox_kind ON inbox (kind);
-CREATE INDEX inbox_receiver ON inbox (receiver);
-
-CREATE TABLE seen (
-    seq         INTEGER PRIMARY KEY,
-    identity    BLOB NOT NULL,
-    receiver    TEXT NOT NULL,
-    until       INTEGER NOT NULL,
-    UNIQUE (identity, receiver)
-) STRICT;
-
-CREATE TABLE idempotency (
-    seq         INTEGER PRIMARY KEY,
-    key         TEXT NOT NULL,
-    scope       TEXT NOT NULL,
-    fingerprint BLOB NOT NULL,
-    until       INTEGER NOT NULL,
-    ids         BLOB NOT NULL,
-    UNIQUE (key, scope)
-) STRICT;
-
-CREATE TABLE tally (
-    what        INTEGER PRIMARY KEY,
-    n           INTEGER NOT NULL
-) STRICT;
-INSERT INTO tally VALUES (0, 0), (1, 0), (2, 0), (3, 0), (4, 0);
-
-CREATE TABLE paused (
-    lane        TEXT PRIMARY KEY
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE probe (
-    n           INTEGER NOT NULL
-) STRICT;
-INSERT INTO probe VALUES (0);
-";
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Says when a commit counts as done.
 #[derive(Clone, Copy)]
@@ -121,6 +31,16 @@ pub(super) fn open(path: &Path, flush: Flush) -> Result<Connection, StoreError> 
     let version = identify(path, &connection)?;
     set_up(&mut connection, flush, version).map_err(|error| explain(path, &error))?;
     Ok(connection)
+}
+
+/// Opens the database again, for a writer that lost faith in its connection.
+pub(super) fn reopen(path: &Path, flush: Flush) -> Result<Connection, StoreError> {
+    let again = || {
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        settle(&connection, flush)?;
+        Ok(connection)
+    };
+    again().map_err(|error| explain(path, &error))
 }
 
 /// Opens the database for reading alone.
@@ -157,13 +77,13 @@ fn identify(path: &Path, connection: &Connection) -> Result<usize, StoreError> {
         return refuse(ErrorKind::Denied, "is read-only; let the gateway's user write it, or change store.url");
     }
     match usize::try_from(version) {
-        Ok(version) if version <= MIGRATIONS.len() => Ok(version),
+        Ok(version) if version <= STEPS.len() => Ok(version),
         Ok(version) => refuse(
             ErrorKind::Newer,
             &format!(
                 "has version {version}, this gateway knows up to {}; run the release that wrote it or a newer one, \
                  or put back the backup from before the upgrade",
-                MIGRATIONS.len()
+                STEPS.len()
             ),
         ),
         Err(_) => refuse(ErrorKind::Corrupt, "has a version below zero; put back a backup, or move it away"),
@@ -179,6 +99,19 @@ fn set_up(connection: &mut Connection, flush: Flush, version: usize) -> rusqlite
             Some("no write-ahead log on this file system: use a local disk".into()),
         ));
     }
+    settle(connection, flush)?;
+
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for (step, next) in STEPS.iter().zip(1_i32..).skip(version) {
+        step(&transaction)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", next)?;
+    }
+    transaction.commit()
+}
+
+/// Sets what a connection that writes does not find in the file.
+fn settle(connection: &Connection, flush: Flush) -> rusqlite::Result<()> {
     connection.pragma_update(
         None,
         "synchronous",
@@ -189,17 +122,8 @@ fn set_up(connection: &mut Connection, flush: Flush, version: usize) -> rusqlite
     )?;
     connection.pragma_update(None, "fullfsync", true)?; // macOS: fsync alone stops at the drive's cache
     connection.pragma_update(None, "cache_size", -16_384)?; // KiB
-    // A checkpoint costs two more fsyncs: every 16 MiB, not SQLite's 4. The price is the longest recovery.
-    connection.pragma_update(None, "wal_autocheckpoint", 4_096)?;
-    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for (migration, next) in MIGRATIONS.iter().zip(1_i32..).skip(version) {
-        transaction.execute_batch(migration)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", next)?;
-    }
-    transaction.commit()
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?; // see `log.rs`
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)
 }
 
 #[cfg(test)]

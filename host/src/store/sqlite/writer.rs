@@ -1,16 +1,25 @@
-//! The thread that writes: group commit, with every caller's work in a savepoint of its own.
+//! The thread that writes: group commit, many callers' work in one transaction.
 //!
-//! A caller's mistake undoes that caller's work alone. A commit that fails undoes everybody's, and everybody is told;
-//! only when the disk is full is each tried again by itself, because the small ones may still fit.
+//! A caller's mistake undoes that caller's work alone, yet savepoints, which see to that, cost as much as the work: a
+//! group runs without them, and only when one of its callers fails it is undone and run again with them. A commit that
+//! fails undoes everybody's, and everybody is told; only when the disk is full is each tried again by itself, because
+//! the small ones may still fit.
+//!
+//! The thread outlives what goes wrong: after an error that may lie in the connection it goes on with a fresh one, and a
+//! bug in one caller's work is that caller's error.
 
+use std::collections::VecDeque;
+use std::panic::{self, AssertUnwindSafe};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode, ffi};
 use tokio::sync::{mpsc, oneshot};
 
-use super::explain;
+use super::log::Log;
 use super::place::Place;
-use super::write::Tally;
+use super::session::Session;
+use super::{explain, schema};
 use crate::store::{ErrorKind, StoreError};
 
 /// Bounds what waits for the thread (ours); callers beyond wait to queue.
@@ -22,8 +31,11 @@ const MAX_GROUP: usize = 512;
 /// Bounds the bodies of one commit (ours); a single larger body is committed by itself.
 const MAX_GROUP_BYTES: usize = 8 << 20;
 
-/// Is what a task does inside of its savepoint.
-pub(super) type Run<I, O> = fn(&Connection, &I, &mut Tally) -> rusqlite::Result<O>;
+/// Spaces out fresh connections (ours): opening one takes longer than failing on the old one.
+const REOPEN_EVERY: Duration = Duration::from_secs(1);
+
+/// Is what a task does inside of the transaction.
+pub(super) type Run<I, O> = fn(&mut Session<'_>, &I) -> rusqlite::Result<O>;
 
 /// Is what the thread is told.
 pub(super) enum Order {
@@ -36,8 +48,15 @@ pub(super) enum Order {
 /// Starts the thread. It ends, and gives up the place, on [`Order::Stop`] or when all senders are gone.
 pub(super) fn start(connection: Connection, place: Place) -> Result<mpsc::Sender<Order>, StoreError> {
     let (sender, orders) = mpsc::channel(QUEUE);
-    let writer = Writer { connection, place, orders };
-    thread::Builder::new().name("store".into()).spawn(move || writer.run()).map_err(|error| {
+    let writer = Writer {
+        place,
+        orders,
+        received: Vec::with_capacity(MAX_GROUP),
+        queued: VecDeque::with_capacity(MAX_GROUP),
+        stop: None,
+        reopened: None,
+    };
+    thread::Builder::new().name("store".into()).spawn(move || writer.run(connection)).map_err(|error| {
         StoreError::new(
             ErrorKind::Other,
             format!("the store's thread does not start: {error}; raise the limit on threads"),
@@ -51,7 +70,7 @@ pub(super) trait Job: Send {
     /// How many bytes it brings.
     fn weight(&self) -> usize;
     /// Does the work and keeps the outcome. It may be done again after a rollback.
-    fn apply(&mut self, connection: &Connection, tally: &mut Tally) -> rusqlite::Result<()>;
+    fn apply(&mut self, session: &mut Session<'_>) -> rusqlite::Result<()>;
     /// Replaces the outcome.
     fn fail(&mut self, error: StoreError);
     /// Tells the caller.
@@ -78,8 +97,8 @@ impl<I: Send, O: Send> Job for Task<I, O> {
         self.weight
     }
 
-    fn apply(&mut self, connection: &Connection, tally: &mut Tally) -> rusqlite::Result<()> {
-        self.outcome = Some(Ok((self.run)(connection, &self.input, tally)?));
+    fn apply(&mut self, session: &mut Session<'_>) -> rusqlite::Result<()> {
+        self.outcome = Some(Ok((self.run)(session, &self.input)?));
         Ok(())
     }
 
@@ -93,98 +112,191 @@ impl<I: Send, O: Send> Job for Task<I, O> {
     }
 }
 
+type Group = Vec<Box<dyn Job>>;
+
 struct Writer {
-    connection: Connection,
     place: Place,
     orders: mpsc::Receiver<Order>,
+    received: Vec<Order>,
+    queued: VecDeque<Box<dyn Job>>,
+    stop: Option<oneshot::Sender<Result<(), StoreError>>>,
+    reopened: Option<Instant>,
+}
+
+/// Says why the thread stopped using a connection.
+enum End {
+    /// It is to stop.
+    Stop,
+    /// The connection may be what is broken.
+    Doubt,
 }
 
 impl Writer {
-    fn run(mut self) {
-        let mut stop = None;
-        while let Some(first) = self.orders.blocking_recv() {
-            let mut group = Vec::new();
-            let mut weight = 0;
-            let mut order = Some(first);
-            while let Some(next) = order {
-                match next {
-                    Order::Run(job) => {
-                        weight += job.weight();
-                        group.push(job);
-                    }
-                    Order::Stop(reply) => {
-                        self.orders.close(); // what is queued already still comes out of it
-                        stop = Some(reply);
-                    }
-                }
-                let full = group.len() >= MAX_GROUP || weight >= MAX_GROUP_BYTES;
-                order = if full { None } else { self.orders.try_recv().ok() };
+    fn run(mut self, mut connection: Connection) {
+        while let End::Doubt = self.serve(&connection) {
+            if self.reopened.is_some_and(|at| at.elapsed() < REOPEN_EVERY) {
+                continue;
             }
-            commit(&self.connection, &mut group, |error| explain(self.place.path(), error));
-            group.into_iter().for_each(Job::answer);
+            self.reopened = Some(Instant::now());
+            // The old one goes only after the new one is there: with the last connection the index of the log goes too,
+            // and reading the log anew would find in it what could not be committed.
+            match schema::reopen(self.place.path(), self.place.flush()) {
+                Ok(fresh) => connection = fresh,
+                Err(error) => tracing::warn!(%error, "the store does not open anew; going on with what there is"),
+            }
         }
-        let closed = self.close();
-        if let Some(reply) = stop {
+        let closed = close(connection, &self.place);
+        drop(self.place);
+        if let Some(reply) = self.stop {
             let _ = reply.send(closed);
         }
     }
 
-    /// Leaves one file behind, the whole of it on the disk, and gives up the place.
-    fn close(self) -> Result<(), StoreError> {
-        let tidied = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
-        let closed = self.connection.close().map_err(|(_, error)| error);
-        tidied.and(closed).map_err(|error| explain(self.place.path(), &error))
+    /// Works with one connection for as long as that goes well.
+    fn serve(&mut self, connection: &Connection) -> End {
+        let mut session = match Session::new(connection) {
+            Ok(session) => session,
+            Err(error) => return self.refuse(&error),
+        };
+        let mut log = Log::default();
+        let mut group = Vec::with_capacity(MAX_GROUP);
+        while self.gather(&mut group) {
+            commit(&mut session, &mut group, |error| explain(self.place.path(), error));
+            group.drain(..).for_each(Job::answer);
+            if session.doubtful {
+                return End::Doubt;
+            }
+            log.tend(connection);
+        }
+        End::Stop
+    }
+
+    /// Answers a group, when there is nothing to work with.
+    fn refuse(&mut self, error: &rusqlite::Error) -> End {
+        let mut group = Vec::new();
+        if !self.gather(&mut group) {
+            return End::Stop;
+        }
+        let error = explain(self.place.path(), error);
+        for mut job in group {
+            job.fail(error.clone());
+            job.answer();
+        }
+        End::Doubt
+    }
+
+    /// Waits for work, and fills a group with what there is. Returns whether there was any: else nothing more comes.
+    fn gather(&mut self, group: &mut Group) -> bool {
+        if self.queued.is_empty() {
+            loop {
+                if self.orders.blocking_recv_many(&mut self.received, MAX_GROUP) == 0 {
+                    return false;
+                }
+                self.sort();
+                if !self.queued.is_empty() {
+                    break;
+                }
+            }
+        }
+        let mut weight = 0;
+        while group.len() < MAX_GROUP && weight < MAX_GROUP_BYTES {
+            if self.queued.is_empty()
+                && let Ok(order) = self.orders.try_recv()
+            {
+                self.received.push(order);
+                self.sort();
+            }
+            let Some(job) = self.queued.pop_front() else { break };
+            weight += job.weight();
+            group.push(job);
+        }
+        true
+    }
+
+    /// Tells work from the order to stop.
+    fn sort(&mut self) {
+        for order in self.received.drain(..) {
+            match order {
+                Order::Run(job) => self.queued.push_back(job),
+                Order::Stop(reply) => {
+                    self.orders.close(); // what is queued already still comes out of it
+                    self.stop = Some(reply);
+                }
+            }
+        }
     }
 }
 
+/// Leaves one file behind, the whole of it on the disk.
+fn close(connection: Connection, place: &Place) -> Result<(), StoreError> {
+    let tidied = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    let closed = connection.close().map_err(|(_, error)| error);
+    tidied.and(closed).map_err(|error| explain(place.path(), &error))
+}
+
 /// Commits a group, and leaves in every job what became of it.
-pub(super) fn commit(
-    connection: &Connection,
+fn commit(
+    session: &mut Session<'_>,
     group: &mut [Box<dyn Job>],
     explain: impl Fn(&rusqlite::Error) -> StoreError + Copy,
 ) {
-    if group.is_empty() {
-        return;
-    }
-    let Err(error) = transact(connection, group, explain) else { return };
-    if !connection.is_autocommit() {
-        // If even this fails, the next BEGIN does too, and its callers are told.
-        let _ = connection.execute_batch("ROLLBACK");
-    }
+    let Err(_) = run_together(session, group) else { return };
+    session.roll_back();
+    let Err(error) = run_apart(session, group, explain) else { return };
+    session.roll_back();
+    session.doubt(&error);
     let error = explain(&error);
     if error.kind() == ErrorKind::Full && group.len() > 1 {
-        group.chunks_mut(1).for_each(|one| commit(connection, one, explain));
+        group.chunks_mut(1).for_each(|one| commit(session, one, explain));
         return;
     }
     group.iter_mut().for_each(|job| job.fail(error.clone()));
 }
 
-fn transact(
-    connection: &Connection,
+/// Does everything, or nothing.
+fn run_together(session: &mut Session<'_>, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    session.begin()?;
+    for job in group {
+        apply(job, session)?;
+    }
+    session.commit()
+}
+
+/// Does everything but what fails.
+fn run_apart(
+    session: &mut Session<'_>,
     group: &mut [Box<dyn Job>],
     explain: impl Fn(&rusqlite::Error) -> StoreError,
 ) -> rusqlite::Result<()> {
-    let execute = |sql| connection.prepare_cached(sql)?.execute([]);
-    execute("BEGIN IMMEDIATE")?;
-    let mut tally = Tally::default();
+    session.begin()?;
     for job in group {
-        execute("SAVEPOINT job")?;
-        let before = tally;
-        match job.apply(connection, &mut tally) {
+        session.run("SAVEPOINT job", [])?;
+        let before = session.tally;
+        match apply(job, session) {
             Ok(()) => {}
             // Some errors make SQLite roll everything back at once.
-            Err(error) if connection.is_autocommit() => return Err(error),
+            Err(error) if session.connection.is_autocommit() => return Err(error),
             Err(error) => {
+                session.doubt(&error);
                 job.fail(explain(&error));
-                tally = before;
-                execute("ROLLBACK TO job")?;
+                session.tally = before;
+                session.run("ROLLBACK TO job", [])?;
             }
         }
-        execute("RELEASE job")?;
+        session.run("RELEASE job", [])?;
     }
-    tally.store(connection)?;
-    execute("COMMIT")?;
-    Ok(())
+    session.commit()
+}
+
+/// Does one caller's work; a panic in it is an error of that caller's alone.
+fn apply(job: &mut Box<dyn Job>, session: &mut Session<'_>) -> rusqlite::Result<()> {
+    panic::catch_unwind(AssertUnwindSafe(|| job.apply(session))).unwrap_or_else(|_| {
+        let error = ffi::Error { code: ErrorCode::InternalMalfunction, extended_code: ffi::SQLITE_INTERNAL };
+        Err(rusqlite::Error::SqliteFailure(
+            error,
+            Some("the gateway stumbled over it: this is a bug, report it".into()),
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -192,7 +304,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::store::sqlite::schema::{self, Flush};
+    use crate::store::sqlite::schema::Flush;
+    use crate::store::sqlite::session::Tally;
     use crate::store::sqlite::write;
     use crate::store::{Accept, Accepted, Counts, DeliveryId, NewDelivery};
 
@@ -213,7 +326,8 @@ mod tests {
 
     fn commit_all(connection: &Connection, tasks: Vec<(Box<dyn Job>, Answered)>) -> Vec<Result<Accepted, StoreError>> {
         let (mut group, answers): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
-        commit(connection, &mut group, |error| explain(Path::new("x.db"), error));
+        let mut session = Session::new(connection).unwrap();
+        commit(&mut session, &mut group, |error| explain(Path::new("x.db"), error));
         group.into_iter().for_each(Job::answer);
         answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect()
     }
@@ -242,6 +356,28 @@ mod tests {
     }
 
     #[test]
+    fn a_bug_in_one_does_not_end_the_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = schema::open(&directory.path().join("x.db"), Flush::Never).unwrap();
+        let (reply, mut answer) = oneshot::channel();
+        let buggy: Run<(), ()> = |session, ()| {
+            session.run("DELETE FROM probe", [])?;
+            panic!("on purpose: not a failure of this test");
+        };
+        let (first, mut stored) = accepting(1, 9);
+        let mut group = vec![first, Box::new(Task::new((), 0, buggy, reply))];
+        let mut session = Session::new(&connection).unwrap();
+        commit(&mut session, &mut group, |error| explain(Path::new("x.db"), error));
+        group.into_iter().for_each(Job::answer);
+        assert!(stored.try_recv().unwrap().is_ok());
+        let error = answer.try_recv().unwrap().unwrap_err();
+        assert!(error.to_string().contains("this is a bug"), "{error}");
+        assert_eq!(pending(&connection), 1);
+        let probes: i64 = connection.query_row("SELECT count(*) FROM probe", [], |row| row.get(0)).unwrap();
+        assert_eq!(probes, 1, "what it had done is undone");
+    }
+
+    #[test]
     fn a_full_disk_refuses_what_does_not_fit_and_takes_what_does() {
         let directory = tempfile::tempdir().unwrap();
         let connection = schema::open(&directory.path().join("x.db"), Flush::Never).unwrap();
@@ -260,7 +396,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.db");
         let connection = schema::open(&path, Flush::Never).unwrap();
-        connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+        connection.busy_timeout(Duration::ZERO).unwrap();
         let other = Connection::open(&path).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         let answers = commit_all(&connection, vec![accepting(1, 9), accepting(2, 9)]);
