@@ -32,7 +32,7 @@ mod tests {
     #[test]
     fn every_key_is_in_it_and_every_key_in_it_is_known() {
         let text = switched_on();
-        let source = Source::new(&text, Path::new(""));
+        let source = Source::new(&text, Path::new("tests/tls"));
         let document = DeTable::parse(&text).unwrap();
         let config = Section::document(&source, &document, Config::read);
         assert_eq!(*source.absent.borrow(), [""; 0], "keys that the example does not show");
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn the_values_it_shows_are_the_defaults() {
-        let mut shown = Config::parse(&switched_on(), "example.toml").unwrap();
+        let mut shown = Config::parse(&switched_on(), "tests/tls/example.toml").unwrap();
         let default = Config::default();
         assert_eq!(shown.limits, default.limits);
         assert_eq!(shown.network, default.network);

@@ -1,6 +1,7 @@
 //! `[lingyang]`: the apps whose devices connect here.
 
 use super::{
+    client_tls::ClientTls,
     reader::{Section, Value},
     secret::{HEADER_ADVICE, Secret, fits_a_header},
     target::Target,
@@ -45,6 +46,7 @@ pub struct App {
     keys: Vec<Secret>,
     cids: Vec<RangeInclusive<u32>>,
     webhook: Option<Target>,
+    webhook_tls: Option<ClientTls>,
 }
 
 impl App {
@@ -72,6 +74,12 @@ impl App {
         self.webhook.as_ref()
     }
 
+    /// How the webhook is reached over TLS, beyond what every `https` URL gets.
+    #[must_use]
+    pub const fn webhook_tls(&self) -> Option<&ClientTls> {
+        self.webhook_tls.as_ref()
+    }
+
     /// Whether the device `cid` belongs to this app.
     #[must_use]
     pub fn owns(&self, cid: u32) -> bool {
@@ -88,8 +96,8 @@ impl App {
             let ranges = value.non_empty_list("a device belongs to the app whose range its cid is in")?;
             Some(ranges.iter().filter_map(|range| taken.range(range)).collect())
         });
-        let webhook = section.optional("webhook", |value| value.parse(str::parse));
-        Some(Self { id: id?, keys: keys?, cids: cids?, webhook })
+        let (webhook, webhook_tls) = ClientTls::read_with_url(section, "webhook", "webhook_tls");
+        Some(Self { id: id?, keys: keys?, cids: cids?, webhook, webhook_tls })
     }
 }
 

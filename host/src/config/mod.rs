@@ -3,6 +3,7 @@
 //! [`Config::load`] reads a file into types that are right once they exist, or says everything that is wrong with it,
 //! each problem with its line, column and key. Every key has a default, so an empty file is a configuration.
 
+mod client_tls;
 mod example;
 mod limits;
 mod lingyang;
@@ -18,6 +19,8 @@ mod target;
 mod tencent;
 mod uplink;
 
+pub use client_tls::ClientTls;
+pub(crate) use client_tls::{Fingerprint, InUse};
 pub use example::EXAMPLE;
 pub use limits::Limits;
 pub use lingyang::{App, Lingyang};

@@ -1,6 +1,7 @@
 //! `[tencent]`: which apps' IM callbacks are taken here, and where events go.
 
 use super::{
+    client_tls::ClientTls,
     name::{Name, Named, Roster},
     reader::Section,
     secret::Secret,
@@ -62,6 +63,8 @@ pub struct TencentDestination {
     pub name: Name,
     /// Where events are posted; the callback's parameters are added to its query.
     pub url: Target,
+    /// How that is reached over TLS, beyond what every `https` URL gets.
+    pub tls: Option<ClientTls>,
     /// The app that the events are of.
     pub sdk_app_id: SdkAppId,
     /// The token that the callbacks are signed with; unsigned when `None`.
@@ -78,10 +81,11 @@ impl TencentDestination {
 
     fn read(name: Option<Name>, section: &mut Section<'_>) -> Option<Self> {
         let url = section.required("url", |value| value.parse(str::parse));
+        let tls = ClientTls::read(section, "tls", url.as_ref());
         let sdk_app_id = section.required("sdk_app_id", |value| value.parse(str::parse));
         let token = section.optional("token", Secret::read);
         let sending = Sending::read(section, Self::SENDING);
-        Some(Self { name: name?, url: url?, sdk_app_id: sdk_app_id?, token, sending })
+        Some(Self { name: name?, url: url?, tls, sdk_app_id: sdk_app_id?, token, sending })
     }
 }
 

@@ -1,6 +1,7 @@
 //! `[uplink]`: who may push UCloud batches here, and where batches go.
 
 use super::{
+    client_tls::ClientTls,
     name::{Name, Named, Roster},
     reader::{Section, Value},
     sending::Sending,
@@ -36,13 +37,15 @@ pub struct UplinkReceiver {
     pub allow: Option<AllowList>,
     /// Where each batch is delivered too.
     pub forward: Option<Target>,
+    /// How that is reached over TLS, beyond what every `https` URL gets.
+    pub forward_tls: Option<ClientTls>,
 }
 
 impl UplinkReceiver {
     fn read(name: Option<Name>, section: &mut Section<'_>) -> Option<Self> {
         let allow = section.optional("allow", AllowList::read);
-        let forward = section.optional("forward", |value| value.parse(str::parse));
-        Some(Self { name: name?, allow, forward })
+        let (forward, forward_tls) = ClientTls::read_with_url(section, "forward", "forward_tls");
+        Some(Self { name: name?, allow, forward, forward_tls })
     }
 }
 
@@ -92,6 +95,8 @@ pub struct UplinkDestination {
     pub name: Name,
     /// Where batches are posted.
     pub url: Target,
+    /// How that is reached over TLS, beyond what every `https` URL gets.
+    pub tls: Option<ClientTls>,
     /// Retries, times and concurrency; see [`UplinkDestination::SENDING`].
     pub sending: Sending,
 }
@@ -103,8 +108,9 @@ impl UplinkDestination {
 
     fn read(name: Option<Name>, section: &mut Section<'_>) -> Option<Self> {
         let url = section.required("url", |value| value.parse(str::parse));
+        let tls = ClientTls::read(section, "tls", url.as_ref());
         let sending = Sending::read(section, Self::SENDING);
-        Some(Self { name: name?, url: url?, sending })
+        Some(Self { name: name?, url: url?, tls, sending })
     }
 }
 

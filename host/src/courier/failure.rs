@@ -8,6 +8,7 @@ use std::fmt;
 use std::io;
 
 use super::target::Place;
+use super::tls::untrusted;
 
 /// Why there is no answer.
 ///
@@ -103,10 +104,10 @@ impl Failure {
         if let Some(failure) = find::<Self>(error) {
             return failure.clone();
         }
-        let reason = reason(error);
         if find::<rustls::Error>(error).is_some() {
-            return Self::new(Class::Tls, format!("{place} broke the TLS connection: {reason}"));
+            return untrusted(place, "broke the TLS connection", error);
         }
+        let reason = reason(error);
         if causes(error).any(|cause| cause.downcast_ref().is_some_and(hyper::Error::is_parse_too_large)) {
             let detail = format!(
                 "{place} answered with too many or too large headers: at most {} fields in {} bytes are read",
@@ -147,7 +148,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), cause)
 }
 
-fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+pub(super) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     causes(error).find_map(|cause| cause.downcast_ref())
 }
 

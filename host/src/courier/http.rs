@@ -15,24 +15,26 @@
 //! - The environment's proxy variables are not read: a proxy would connect to addresses that nobody checked.
 
 use std::fmt;
-use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request};
-use http_body_util::{BodyExt, Full};
+use http::{Method, Request, Uri};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::address::Reach;
+use super::clients::Clients;
 use super::dial::Dialer;
 use super::failure::{Class, Failure};
+use super::parcel::{Parcel, Progress};
 use super::resolver::Resolver;
 use super::target::{Place, Target};
 use super::tls::{Connector, Roots};
+use crate::config::ClientTls;
 
 /// Idle connections kept for one host. More sends than this at once still go out, on connections closed afterwards.
 pub const IDLE_PER_HOST: usize = 32;
@@ -68,11 +70,18 @@ const OURS: [HeaderName; 8] = [
     header::UPGRADE,
 ];
 
-/// Sends bodies over HTTP. Clones share their connections.
+/// The `User-Agent` of requests that bring none.
+pub(super) const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("pushgate/", env!("CARGO_PKG_VERSION")));
+
+/// The `Content-Type` of requests that bring none.
+pub(super) const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Sends bodies over HTTP. Clones share their connections, and cost no more than an `Arc`'s.
 #[derive(Clone)]
-pub struct HttpCourier {
-    client: Client<Connector, Full<Bytes>>,
-    user_agent: HeaderValue,
+pub struct HttpCourier(Arc<Inner>);
+
+struct Inner {
+    clients: Clients,
     answer_bytes: usize,
 }
 
@@ -83,8 +92,6 @@ pub struct Settings {
     pub allow_private: bool,
     /// The most bytes of an answer's body that are read.
     pub answer_bytes: usize,
-    /// The `User-Agent` of requests that bring none.
-    pub user_agent: HeaderValue,
     /// Whom to trust for `https`.
     pub roots: Roots,
 }
@@ -119,13 +126,22 @@ pub struct Reply {
 impl Default for Settings {
     /// Public addresses alone, 64 KiB of an answer (ours), the system's roots.
     fn default() -> Self {
-        Self {
-            allow_private: false,
-            answer_bytes: 64 * 1024,
-            user_agent: HeaderValue::from_static(concat!("pushgate/", env!("CARGO_PKG_VERSION"))),
-            roots: Roots::System,
-        }
+        Self { allow_private: false, answer_bytes: 64 * 1024, roots: Roots::System }
     }
+}
+
+/// A request that is ready to go: what a [`Post`] and a route come to.
+pub(super) struct Ready<'a> {
+    /// Where to.
+    pub(super) uri: Uri,
+    /// Host and port of that, for what failures say.
+    pub(super) place: &'a Place,
+    /// All headers but those the courier writes for each send.
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) timeout: Duration,
+    /// How the peer is reached over TLS, beyond the system's roots.
+    pub(super) tls: Option<&'a ClientTls>,
 }
 
 impl HttpCourier {
@@ -133,23 +149,8 @@ impl HttpCourier {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let reach = if settings.allow_private { Reach::Anywhere } else { Reach::Public };
-        let connector = Connector::new(Dialer::new(Resolver::new(reach)), settings.roots);
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_FOR)
-            .pool_max_idle_per_host(IDLE_PER_HOST)
-            // Only what hyper hands back unsent is sent on another connection.
-            .retry_canceled_requests(true)
-            .http1_max_buf_size(ANSWER_HEAD_BYTES as usize)
-            .http2_max_header_list_size(ANSWER_HEAD_BYTES)
-            .http2_initial_stream_window_size(STREAM_WINDOW)
-            .http2_initial_connection_window_size(CONNECTION_WINDOW)
-            .http2_keep_alive_interval(PING_EVERY)
-            .http2_keep_alive_timeout(PING_WITHIN)
-            .http2_keep_alive_while_idle(true)
-            .build(connector);
-        Self { client, user_agent: settings.user_agent, answer_bytes: settings.answer_bytes }
+        let clients = Clients::new(Dialer::new(Resolver::new(reach)), settings.roots, client);
+        Self(Arc::new(Inner { clients, answer_bytes: settings.answer_bytes }))
     }
 
     /// Sends one request and reads the whole answer.
@@ -161,45 +162,65 @@ impl HttpCourier {
     /// A [`Failure`] when there is no whole answer in time. The request may have arrived all the same for
     /// [`Class::Timeout`], [`Class::Closed`], [`Class::Protocol`] and [`Class::AnswerTooLarge`].
     pub async fn post(&self, post: Post) -> Result<Reply, Failure> {
-        let mut alarm = pin!(tokio::time::sleep(post.timeout));
-        let (uri, place) = Target::parse(&post.url)?.into_parts();
-        let late = |missing: &str| {
-            let detail = format!("{place}: {missing} within {:?}, the timeout of this send", post.timeout);
-            Failure::new(Class::Timeout, detail)
-        };
-
-        let mut request = Request::new(Full::new(post.body.clone()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = self.headers(post.headers, post.body.len());
-        let connection = capture_connection(&mut request);
-
-        let response = tokio::select! {
-            biased;
-            response = self.client.request(request) => response.map_err(|error| Failure::read(&error, &place))?,
-            () = &mut alarm => {
-                let connected = connection.connection_metadata().is_some();
-                return Err(late(if connected { "connected, but no answer" } else { "no connection" }));
-            }
-        };
-        let (head, body) = response.into_parts();
-        let body = tokio::select! {
-            biased;
-            body = read_whole(body, self.answer_bytes, &place) => body?,
-            () = &mut alarm => return Err(late("only a part of the answer")),
-        };
-        Ok(Reply { status: head.status.as_u16(), headers: head.headers, body })
-    }
-
-    fn headers(&self, mut headers: HeaderMap, length: usize) -> HeaderMap {
+        let target = Target::parse(&post.url)?;
+        let mut headers = post.headers;
         for name in OURS {
             headers.remove(name);
         }
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-        headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
-        headers.entry(header::USER_AGENT).or_insert_with(|| self.user_agent.clone());
-        headers
+        headers.entry(header::CONTENT_TYPE).or_insert(CONTENT_TYPE);
+        headers.entry(header::USER_AGENT).or_insert(USER_AGENT);
+        let Post { body, timeout, .. } = Post { headers: HeaderMap::new(), ..post };
+        let (uri, place) = (target.uri().clone(), target.place());
+        self.send(Ready { uri, place, headers, body, timeout, tls: None }).await
     }
+
+    /// As [`post`](Self::post), for a request that needs no more looking at.
+    pub(super) async fn send(&self, ready: Ready<'_>) -> Result<Reply, Failure> {
+        let Ready { uri, place, mut headers, body, timeout, tls } = ready;
+        if body.is_empty() {
+            // hyper writes the length of every body but this one.
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        let progress = Progress::default();
+        let mut request = Request::new(Parcel::new(body, progress.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+
+        let exchange = async {
+            let response = self.0.clients.request(request, tls).await.map_err(|error| Failure::read(&error, place))?;
+            progress.answered();
+            let (head, body) = response.into_parts();
+            let body = read_whole(body, self.0.answer_bytes, place).await?;
+            Ok(Reply { status: head.status.as_u16(), headers: head.headers, body })
+        };
+        tokio::time::timeout(timeout, exchange).await.unwrap_or_else(|_| {
+            let missing = progress.missing();
+            Err(Failure::new(
+                Class::Timeout,
+                format!("{place}: {missing} within {timeout:?}, the timeout of this send"),
+            ))
+        })
+    }
+}
+
+/// Makes a client with a pool of its own.
+fn client(connector: Connector) -> Client<Connector, Parcel> {
+    Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_FOR)
+        .pool_max_idle_per_host(IDLE_PER_HOST)
+        // Only what hyper hands back unsent is sent on another connection.
+        .retry_canceled_requests(true)
+        .http1_max_buf_size(ANSWER_HEAD_BYTES as usize)
+        .http2_max_header_list_size(ANSWER_HEAD_BYTES)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_keep_alive_interval(PING_EVERY)
+        .http2_keep_alive_timeout(PING_WITHIN)
+        .http2_keep_alive_while_idle(true)
+        .build(connector)
 }
 
 /// Shows the status and the sizes alone: headers and bodies of others do not belong in logs.
@@ -219,17 +240,30 @@ async fn read_whole(mut body: Incoming, limit: usize, place: &Place) -> Result<B
     if announced > limit {
         return Err(too_large());
     }
-    // Copied together, because hyper's pieces would keep its whole read buffer alive.
-    let mut whole = BytesMut::with_capacity(announced);
+    // Most answers are one piece, which is handed on as it is: a part of hyper's read buffer, free again once the answer
+    // is judged.
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Failure::read(&error, place))?;
-        let Some(piece) = frame.data_ref() else { continue };
-        if piece.len() > limit - whole.len() {
+        let Ok(piece) = frame.into_data() else { continue };
+        if piece.len() > limit - first.len() - whole.len() {
             return Err(too_large());
         }
-        whole.extend_from_slice(piece);
+        if first.is_empty() && whole.is_empty() {
+            first = piece;
+        } else {
+            if whole.is_empty() {
+                whole.reserve(announced.max(first.len() + piece.len()));
+                whole.extend_from_slice(&std::mem::take(&mut first));
+            }
+            whole.extend_from_slice(&piece);
+        }
+        if body.is_end_stream() {
+            break;
+        }
     }
-    Ok(whole.freeze())
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
 #[cfg(test)]

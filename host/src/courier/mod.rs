@@ -9,6 +9,8 @@
 //! | file | its one idea |
 //! | --- | --- |
 //! | [`http`] | a POST, the bounded answer, one timeout over everything |
+//! | `clients` | a pool for each way of being known to a peer |
+//! | `parcel` | the body of a request, which tells how far it has come |
 //! | [`failure`] | why there was no answer, as a word for metrics and a sentence for people |
 //! | [`target`] | a URL that can be sent to |
 //! | `resolver` | names to addresses, asked once, checked before they are used |
@@ -19,10 +21,12 @@
 //! | `drive` | one delivery driven to its end here and now, for commands |
 
 pub mod address;
+mod clients;
 mod dial;
 mod drive;
 pub mod failure;
 pub mod http;
+mod parcel;
 mod resolver;
 mod route;
 pub mod target;

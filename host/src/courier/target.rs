@@ -44,12 +44,21 @@ impl Target {
                 "the URL cannot be read ({error}): write http://host/path in ASCII, a foreign name in punycode"
             ))
         })?;
+        Self::of(uri)
+    }
+
+    /// Checks a URL that is read already.
+    pub(super) fn of(uri: Uri) -> Result<Self, Failure> {
         let place = Place::of(&uri)?;
         Ok(Self { uri, place })
     }
 
-    pub(super) fn into_parts(self) -> (Uri, Place) {
-        (self.uri, self.place)
+    pub(super) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 }
 
@@ -150,7 +159,7 @@ mod tests {
             ("https://[2001:db8::1]:8443/", "[2001:db8::1]:8443"),
             ("http://127.1/", "127.1:80"),
         ] {
-            assert_eq!(Target::parse(url).expect(url).into_parts().1.to_string(), place, "{url}");
+            assert_eq!(Target::parse(url).expect(url).place().to_string(), place, "{url}");
         }
     }
 

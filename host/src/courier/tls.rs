@@ -1,24 +1,30 @@
 //! TLS on top of a dialled connection, with trusted roots loaded when the first `https` destination needs them.
 //!
-//! A machine without a CA bundle sends plain `http` all the same. Roots that cannot be loaded fail that one send
-//! with the reason and are looked for again by the next, so installing a bundle needs no restart.
+//! A machine without a CA bundle sends plain `http` all the same, and `https` to destinations that bring their own
+//! authority. Roots that cannot be loaded fail that one send with the reason and are looked for again by the next, so
+//! installing a bundle needs no restart.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
 use http::uri::Scheme;
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, MaybeHttpsStream};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::client::ResolvesClientCert;
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::{AlertDescription, CertificateError, ClientConfig, InvalidMessage, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tower::{Service, ServiceExt};
 
 use super::dial::{Dialer, Dialing};
-use super::failure::{Class, Failure, reason};
+use super::failure::{Class, Failure, find, reason};
 use super::target::Place;
+use crate::config::ClientTls;
 
 /// The certificate authorities that a destination's certificate may come from.
 #[derive(Clone, Debug, Default)]
@@ -34,39 +40,67 @@ pub enum Roots {
 /// background when an older connection comes free first, for the next send to use.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 
-/// Opens plain and encrypted connections: what hyper's client asks for one.
+/// Opens plain and encrypted connections: what hyper's client asks for one. It is cloned for every send, hence one `Arc`.
 #[derive(Clone)]
-pub(super) struct Connector {
+pub(super) struct Connector(Arc<Parts>);
+
+struct Parts {
     dialer: Dialer,
-    tls: Arc<Tls>,
+    terms: Terms,
+    trust: Arc<Trust>,
+    config: OnceCell<Arc<ClientConfig>>,
 }
 
-struct Tls {
+/// What a client does beyond the common trust. A copy of a [`ClientTls`], which it must outlive without keeping it.
+#[derive(Default)]
+pub(super) struct Terms {
+    authorities: Vec<CertificateDer<'static>>,
+    certificate: Option<Arc<dyn ResolvesClientCert>>,
+}
+
+/// The common trust of all clients of a courier, loaded when it is first needed.
+pub(super) struct Trust {
     roots: Roots,
-    config: OnceCell<Arc<ClientConfig>>,
+    store: OnceCell<Arc<RootCertStore>>,
 }
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
+impl Terms {
+    pub(super) fn of(tls: &ClientTls) -> Self {
+        Self { authorities: tls.authorities().to_vec(), certificate: tls.certificate() }
+    }
+}
+
 impl Connector {
-    pub(super) fn new(dialer: Dialer, roots: Roots) -> Self {
-        Self { dialer, tls: Arc::new(Tls { roots, config: OnceCell::new() }) }
+    pub(super) fn new(dialer: Dialer, terms: Terms, trust: Arc<Trust>) -> Self {
+        Self(Arc::new(Parts { dialer, terms, trust, config: OnceCell::new() }))
     }
 
     async fn connect(self, uri: Uri) -> Result<Stream, Failure> {
+        let Parts { dialer, .. } = &*self.0;
         if uri.scheme() == Some(&Scheme::HTTP) {
-            return self.dialer.oneshot(uri).await.map(MaybeHttpsStream::Http);
+            return dialer.clone().oneshot(uri).await.map(MaybeHttpsStream::Http);
         }
         let place = Place::of(&uri)?;
-        let config = self.tls.config(&place).await?;
-        HttpsConnector::from((self.dialer, config)).oneshot(uri).await.map_err(|error| {
+        let config = self.config(&place).await?;
+        HttpsConnector::from((dialer.clone(), config)).oneshot(uri).await.map_err(|error| {
             error.downcast::<Failure>().map_or_else(
-                |error| {
-                    let reason = reason(&*error);
-                    Failure::new(Class::Tls, format!("{place} has no trusted TLS connection to give: {reason}"))
-                },
+                |error| untrusted(&place, "has no trusted TLS connection to give", &*error),
                 |failure| *failure,
             )
+        })
+    }
+
+    async fn config(&self, place: &Place) -> Result<Arc<ClientConfig>, Failure> {
+        let Parts { terms, trust, config, .. } = &*self.0;
+        let load = || async { terms.config(trust.store().await) };
+        config.get_or_try_init(load).await.cloned().map_err(|reason| {
+            let detail = format!(
+                "{place} needs TLS and there is no certificate authority to trust ({reason}): install the system's CA \
+                 bundle (ca-certificates), name one in SSL_CERT_FILE, or in `ca` of the destination's tls"
+            );
+            Failure::new(Class::Tls, detail)
         })
     }
 }
@@ -92,32 +126,104 @@ impl Service<Uri> for Connector {
     }
 }
 
-impl Tls {
-    async fn config(&self, place: &Place) -> Result<Arc<ClientConfig>, Failure> {
-        let roots = self.roots.clone();
-        // Reading a bundle takes milliseconds of disk and parsing: not on a thread that serves connections.
-        let load =
-            || async { tokio::task::spawn_blocking(move || load(roots)).await.map_err(|error| error.to_string())? };
-        self.config.get_or_try_init(load).await.cloned().map_err(|reason| {
-            let detail = format!(
-                "{place} needs TLS and there is no certificate authority to trust ({reason}): install the system's CA \
-                 bundle (ca-certificates) or name one in SSL_CERT_FILE"
-            );
-            Failure::new(Class::Tls, detail)
-        })
+impl Trust {
+    pub(super) fn new(roots: Roots) -> Self {
+        Self { roots, store: OnceCell::new() }
+    }
+
+    async fn store(&self) -> Result<Arc<RootCertStore>, String> {
+        let load = || async {
+            match &self.roots {
+                Roots::Only(store) if store.is_empty() => Err("the given store is empty".to_owned()),
+                Roots::Only(store) => Ok(Arc::clone(store)),
+                // Reading a bundle takes milliseconds of disk and parsing: not on a thread that serves connections.
+                Roots::System => tokio::task::spawn_blocking(system_store).await.map_err(|error| error.to_string())?,
+            }
+        };
+        self.store.get_or_try_init(load).await.cloned()
     }
 }
 
-fn load(roots: Roots) -> Result<Arc<ClientConfig>, String> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    let builder = match roots {
-        Roots::System => builder.with_native_roots().map_err(|error| error.to_string())?,
-        Roots::Only(store) if store.is_empty() => return Err("the given store is empty".to_owned()),
-        Roots::Only(store) => builder.with_root_certificates(store),
-    };
-    let mut config = builder.with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+impl Terms {
+    /// Sets up TLS with the common trust and these terms; a destination's own authority does without the system's.
+    fn config(&self, common: Result<Arc<RootCertStore>, String>) -> Result<Arc<ClientConfig>, String> {
+        let roots = if self.authorities.is_empty() {
+            common?
+        } else {
+            let mut store = common.map_or_else(|_| RootCertStore::empty(), Arc::unwrap_or_clone);
+            // The configuration took none that cannot be added.
+            store.add_parsable_certificates(self.authorities.iter().cloned());
+            Arc::new(store)
+        };
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots);
+        let mut config = match &self.certificate {
+            Some(certificate) => builder.with_client_cert_resolver(Arc::clone(certificate)),
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+fn system_store() -> Result<Arc<RootCertStore>, String> {
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::warn!(%error, "a part of the system's certificate authorities cannot be read");
+    }
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(found.certs);
+    if store.is_empty() {
+        let reason = found.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);
+        return Err(reason);
+    }
+    Ok(Arc::new(store))
+}
+
+/// The failure of a connection whose TLS broke with `error`, and what to do about it.
+pub(super) fn untrusted(place: &Place, what: &str, error: &(dyn Error + 'static)) -> Failure {
+    let advice = find::<rustls::Error>(error).map_or("", advice);
+    let pause = if advice.is_empty() { "" } else { "; " };
+    Failure::new(Class::Tls, format!("{place} {what}: {}{pause}{advice}", reason(error)))
+}
+
+/// What an operator can do about a TLS error that is an operator's to mend.
+fn advice(error: &rustls::Error) -> &'static str {
+    use AlertDescription as Alert;
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "if its authority is to be trusted, name the authority's file in `ca` of the destination's tls"
+        }
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "write the URL with a name that its certificate is for",
+        rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            "its operator must renew the certificate"
+        }
+        rustls::Error::AlertReceived(Alert::CertificateRequired | Alert::NoCertificate) => {
+            "it asks for a client certificate: name one in `cert` and `key` of the destination's tls"
+        }
+        rustls::Error::AlertReceived(Alert::HandshakeFailure) => {
+            "it may ask for a client certificate: name one in `cert` and `key` of the destination's tls"
+        }
+        rustls::Error::AlertReceived(
+            Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::DecryptError,
+        ) => {
+            "it does not accept the client certificate: name one in `cert` and `key` of the destination's tls that its \
+             operator takes"
+        }
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            "does this port speak TLS, or should the URL begin with http://?"
+        }
+        _ => "",
+    }
 }

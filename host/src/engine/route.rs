@@ -60,29 +60,28 @@ impl Terms {
             LaneKey::Device(_) => Self::device(),
             LaneKey::Uplink(name) => {
                 let destination = config.uplink.destinations.named(name)?;
-                Self::http(Route::Uplink { url: destination.url.clone() }, &destination.sending)
+                Self::http(Route::uplink(destination.url.clone(), destination.tls.clone()), &destination.sending)
             }
             LaneKey::Tencent(name) => {
                 let destination = config.tencent.destinations.named(name)?;
-                let route = Route::Events {
-                    url: destination.url.clone(),
-                    sdk_app_id: destination.sdk_app_id.clone(),
-                    token: destination.token.clone(),
-                };
+                let route = Route::events(
+                    destination.url.clone(),
+                    destination.sdk_app_id.clone(),
+                    destination.token.clone(),
+                    destination.tls.clone(),
+                );
                 Self::http(route, &destination.sending)
             }
             LaneKey::Webhook(id) => {
                 let app = config.lingyang.app(id)?;
-                let route = Route::Webhook {
-                    url: app.webhook()?.clone(),
-                    app_id: id.to_string(),
-                    key: app.keys().first()?.clone(),
-                };
+                let (url, key) = (app.webhook()?.clone(), app.keys().first()?.clone());
+                let route = Route::webhook(url, id.to_string(), key, app.webhook_tls().cloned());
                 Self { route: Some(route), schedule: Waits::Fixed(Schedule::WEBHOOK), ..Self::fixed() }
             }
             LaneKey::Forward(name) => {
-                let url = config.uplink.receivers.named(name)?.forward.clone()?;
-                Self { route: Some(Route::Uplink { url }), schedule: Waits::Fixed(Schedule::UPLINK), ..Self::fixed() }
+                let receiver = config.uplink.receivers.named(name)?;
+                let route = Route::uplink(receiver.forward.clone()?, receiver.forward_tls.clone());
+                Self { route: Some(route), schedule: Waits::Fixed(Schedule::UPLINK), ..Self::fixed() }
             }
         };
         Some(Arc::new(terms))

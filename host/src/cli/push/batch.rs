@@ -23,7 +23,7 @@ use std::{path::Path, time::Duration};
 
 pub(super) async fn push_uplink(args: UplinkArgs, out: Output) -> Outcome {
     let body = read(&args.file, |body| uplink::read(body, |_| {}).map(drop), one_uplink_batch, out)?;
-    push(&Route::Uplink { url: args.url }, body, &Schedule::UPLINK, out).await
+    push(&Route::uplink(args.url, None), body, &Schedule::UPLINK, out).await
 }
 
 pub(super) async fn push_events(args: EventsArgs, out: Output) -> Outcome {
@@ -35,7 +35,7 @@ pub(super) async fn push_events(args: EventsArgs, out: Output) -> Outcome {
         |body| tencent_batch(body).map(|batch| batch.body),
         out,
     )?;
-    push(&Route::Events { url, sdk_app_id, token }, body, &Schedule::TENCENT, out).await
+    push(&Route::events(url, sdk_app_id, token, None), body, &Schedule::TENCENT, out).await
 }
 
 /// Refuses a URL that no callback can be sent to, which no retry would mend.

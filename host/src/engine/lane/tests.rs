@@ -15,7 +15,7 @@ struct Rig {
 const NOW: Instant = Instant::from_secs(1);
 
 fn terms() -> Terms {
-    let route = Route::Uplink { url: "http://acme.example/".parse().unwrap() };
+    let route = Route::uplink("http://acme.example/".parse().unwrap(), None);
     Terms { route: Some(route), concurrency: 2, order: Order::AsItComes, ..Terms::device() }
 }
 

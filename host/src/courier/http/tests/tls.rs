@@ -1,5 +1,6 @@
 //! The same over TLS, with a real certificate on loopback.
 
+use http_body_util::Full;
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
