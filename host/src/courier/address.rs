@@ -56,10 +56,11 @@ const V4: [([u8; 4], u8, &str); 19] = [
     ([240, 0, 0, 0], 4, "reserved"),
 ];
 
-const V6: [([u16; 8], u8, &str); 10] = [
+const V6: [([u16; 8], u8, &str); 11] = [
     ([0, 0, 0, 0, 0, 0, 0, 0], 128, "unspecified"),
     ([0, 0, 0, 0, 0, 0, 0, 1], 128, "loopback"),
     ([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], 128, "cloud metadata"),
+    ([0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254], 128, "cloud metadata"),
     ([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7, "unique-local"),
     ([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10, "link-local"),
     ([0xff00, 0, 0, 0, 0, 0, 0, 0], 8, "multicast"),
@@ -90,13 +91,15 @@ fn kind_v6(address: Ipv6Addr) -> Option<&'static str> {
 }
 
 /// Takes out the IPv4 address that packets to this address end up at: mapped (`::ffff:0:0/96`), translated by NAT64
-/// (`64:ff9b::/96`) or tunnelled by 6to4 (`2002::/16`). An IPv4-compatible address (`::/96`) is no longer routed
-/// anywhere and falls to the rule for what is not global unicast.
+/// (`64:ff9b::/96`), tunnelled by 6to4 (`2002::/16`) or by ISATAP (any prefix, `5efe` before the last 32 bits; RFC 5214).
+/// An IPv4-compatible address (`::/96`) is no longer routed anywhere and falls to the rule for what is not global unicast.
+/// A network whose NAT64 has a prefix of its own has to keep its translator from private addresses: nothing here can
+/// know the prefix.
 fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let join = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
     match address.segments() {
         [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(join(high, low)),
-        [0x2002, high, low, ..] => Some(join(high, low)),
+        [0x2002, high, low, ..] | [.., 0 | 0x200, 0x5efe, high, low] => Some(join(high, low)),
         _ => None,
     }
 }
@@ -124,6 +127,7 @@ mod tests {
             ("168.63.129.16", "cloud metadata"),
             ("169.254.0.1", "link-local"),
             ("169.254.169.254", "cloud metadata"),
+            ("169.254.170.2", "link-local"), // credentials of a container at one cloud
             ("172.16.0.0", "private"),
             ("172.31.255.255", "private"),
             ("192.0.0.192", "reserved"),
@@ -144,25 +148,35 @@ mod tests {
             ("::808:808", "reserved"),        // IPv4-compatible 8.8.8.8
             ("::ffff:127.0.0.1", "loopback"), // IPv4-mapped
             ("::ffff:10.0.0.1", "private"),
+            ("::ffff:169.254.169.254", "cloud metadata"),
+            ("::ffff:0.0.0.0", "unspecified"),
+            ("::ffff:100.64.0.1", "carrier-grade NAT"),
+            ("::ffff:224.0.0.1", "multicast"),
             ("::ffff:0:127.0.0.1", "reserved"), // IPv4-translated
             ("64:ff9b::127.0.0.1", "loopback"), // NAT64
             ("64:ff9b::169.254.169.254", "cloud metadata"),
+            ("64:ff9b::10.0.0.1", "private"),
             ("64:ff9b:1::8.8.8.8", "reserved"), // NAT64 of one network
             ("100::1", "reserved"),
             ("2001::1", "reserved"), // Teredo
             ("2001:db8::1", "documentation"),
             ("2002:7f00:1::", "loopback"), // 6to4 of 127.0.0.1
             ("2002:c0a8:1::1", "private"), // 6to4 of 192.168.0.1
+            ("2002:a9fe:a9fe::1", "cloud metadata"),
+            ("2600::5efe:10.0.0.1", "private"), // ISATAP
+            ("2600::200:5efe:127.0.0.1", "loopback"),
             ("3fff::1", "documentation"),
             ("4000::1", "reserved"),
             ("5f00::1", "reserved"),
             ("fc00::1", "unique-local"),
             ("fd00:ec2::254", "cloud metadata"),
+            ("fd20:ce::254", "cloud metadata"),
             ("fdff::1", "unique-local"),
             ("fe80::1", "link-local"),
             ("febf::1", "link-local"),
             ("fec0::1", "reserved"), // once site-local
             ("ff02::1", "multicast"),
+            ("ff0e::1", "multicast"),
         ] {
             assert_eq!(kind_of(address), Some(expected), "{address}");
             assert!(!Reach::Public.allows(address.parse().expect(address)), "{address}");
@@ -199,6 +213,7 @@ mod tests {
             "2001:db7::1",
             "2001:4860:4860::8888",
             "2002:808:808::1",
+            "2600::5efe:808:808",
             "2400:3200::1",
             "3ffe::1",
         ] {

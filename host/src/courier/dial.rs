@@ -108,7 +108,28 @@ fn unreached(place: &Place, address: SocketAddr, error: &io::Error) -> Failure {
 mod tests {
     use tokio::net::TcpListener;
 
+    use super::super::address::Reach;
     use super::*;
+
+    /// What a name says when it is asked for the first time counts for one connection, and that is checked too.
+    #[tokio::test]
+    async fn a_name_that_turns_private_is_not_connected_to() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("its address").port();
+        let uri: Uri = format!("http://acme.example:{port}/").parse().expect("a URI");
+        for private in ["127.0.0.1", "::ffff:127.0.0.1", "0.0.0.0", "64:ff9b::7f00:1"] {
+            let found = SocketAddr::new(private.parse().expect(private), 0);
+            let lookup = move |_: &str| Ok(vec![found]);
+            let failure =
+                Dialer::new(Resolver::with_lookup(Reach::Public, lookup)).dial(&uri).await.expect_err(private);
+            assert_eq!(failure.class, Class::Blocked, "{private}: {failure}");
+        }
+        let lookup = |_: &str| Ok(vec![SocketAddr::from(([127, 0, 0, 1], 0))]);
+        let stream = Dialer::new(Resolver::with_lookup(Reach::Anywhere, lookup)).dial(&uri).await.expect("allowed");
+        // The first to arrive is the one that was allowed.
+        let (_, first) = listener.accept().await.expect("a connection");
+        assert_eq!(stream.local_addr().expect("an address"), first);
+    }
 
     /// Finds an address of loopback at which nothing listens.
     async fn deaf() -> SocketAddr {

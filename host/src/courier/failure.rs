@@ -8,7 +8,7 @@ use std::fmt;
 use std::io;
 
 use super::target::Place;
-use super::tls::untrusted;
+use super::tls;
 
 /// Why there is no answer.
 ///
@@ -104,8 +104,8 @@ impl Failure {
         if let Some(failure) = find::<Self>(error) {
             return failure.clone();
         }
-        if find::<rustls::Error>(error).is_some() {
-            return untrusted(place, "broke the TLS connection", error);
+        if tls::cause(error).is_some() {
+            return tls::untrusted(place, "broke the TLS connection", error);
         }
         let reason = reason(error);
         if causes(error).any(|cause| cause.downcast_ref().is_some_and(hyper::Error::is_parse_too_large)) {
@@ -137,7 +137,7 @@ pub(super) fn reason(error: &(dyn Error + 'static)) -> String {
 
 /// Walks from an error to its first cause. An `io::Error` names what is *inside its* content as its source, so the
 /// content itself has to be asked for.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+pub(super) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     fn cause<'a>(error: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
         let error = *error;
         match error.downcast_ref().and_then(io::Error::get_ref) {

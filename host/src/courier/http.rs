@@ -36,11 +36,20 @@ use super::target::{Place, Target};
 use super::tls::{Connector, Roots};
 use crate::config::ClientTls;
 
-/// Idle connections kept for one host. More sends than this at once still go out, on connections closed afterwards.
-pub const IDLE_PER_HOST: usize = 32;
+/// Idle connections kept for one host (ours): as many as four lanes of the greatest concurrency may use at once.
+///
+/// Load comes in bursts: a batch of answers, a tick of a rate limit, a round of retries. Between two bursts all
+/// connections of a host are idle, so whatever this is less than the sends at once is opened anew for every burst, each
+/// with a TCP and a TLS handshake and a port of ours that stays in TIME-WAIT for a minute. A lane makes up to 1024
+/// sends at once, and several lanes may lead to one host. The bound on what is kept is thus the load itself: no
+/// more than were under way at once in the last [`IDLE_FOR`], the one used last being reused first, so that those a peak
+/// left behind age and go. This number only ends what is out of all proportion.
+///
+/// HTTP/2 has one connection to a host, whatever the load.
+pub const IDLE_PER_HOST: usize = 4096;
 
-/// How long an idle connection is kept. Longer than any wait of the three protocols' schedules, so that a retry finds
-/// its connection open.
+/// How long an idle connection is kept; it is closed within twice that. Longer than any wait of the three protocols'
+/// schedules, so that a retry finds its connection open, and shorter than most servers and middleboxes give one.
 pub const IDLE_FOR: Duration = Duration::from_secs(30);
 
 /// Bytes of an answer's status line and headers that are read.
@@ -136,7 +145,7 @@ pub(super) struct Ready<'a> {
     pub(super) uri: Uri,
     /// Host and port of that, for what failures say.
     pub(super) place: &'a Place,
-    /// All headers but those the courier writes for each send.
+    /// All headers but the length of the body and, unless it is known to be right, the host.
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) timeout: Duration,
@@ -177,10 +186,8 @@ impl HttpCourier {
     /// As [`post`](Self::post), for a request that needs no more looking at.
     pub(super) async fn send(&self, ready: Ready<'_>) -> Result<Reply, Failure> {
         let Ready { uri, place, mut headers, body, timeout, tls } = ready;
-        if body.is_empty() {
-            // hyper writes the length of every body but this one.
-            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
-        }
+        // hyper would write it too, for all bodies but an empty one; where a route has kept its place, nothing moves.
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         let progress = Progress::default();
         let mut request = Request::new(Parcel::new(body, progress.clone()));
         *request.method_mut() = Method::POST;

@@ -45,7 +45,10 @@ impl Resolver {
         Self::with_lookup(reach, |name| Ok((name, 0).to_socket_addrs()?.collect()))
     }
 
-    fn with_lookup(reach: Reach, lookup: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static) -> Self {
+    pub(super) fn with_lookup(
+        reach: Reach,
+        lookup: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    ) -> Self {
         Self { reach, lookup: Arc::new(lookup), in_flight: Arc::default(), permits: Arc::new(Semaphore::new(LOOKUPS)) }
     }
 

@@ -77,6 +77,7 @@ impl Route {
     pub fn webhook(url: config::Target, app_id: String, key: Secret, tls: Option<ClientTls>) -> Self {
         let mut headers = constant_headers();
         headers.insert(header::USER_AGENT, HeaderValue::from_static(lingyang::USER_AGENT));
+        headers.insert(EVENT_SIGN, HeaderValue::from_static(""));
         headers.insert(EVENT, HeaderValue::from_static(lingyang::DEVICE_MESSAGE));
         // The configuration takes no app id that is not visible ASCII.
         if let Ok(id) = HeaderValue::from_str(&app_id) {
@@ -85,8 +86,13 @@ impl Route {
         Self::new(url, tls, headers, Protocol::Webhook { app_id, key })
     }
 
-    fn new(url: config::Target, tls: Option<ClientTls>, headers: HeaderMap, protocol: Protocol) -> Self {
+    fn new(url: config::Target, tls: Option<ClientTls>, mut headers: HeaderMap, protocol: Protocol) -> Self {
         let target = Target::of(url.uri().clone());
+        if let Ok(target) = &target
+            && let Some(host) = target.http_host()
+        {
+            headers.insert(header::HOST, host);
+        }
         Self(Arc::new(Parts { url, target, tls, headers, protocol }))
     }
 
@@ -175,10 +181,11 @@ const APP_ID: HeaderName = HeaderName::from_static("x-app-id");
 const EVENT_SIGN: HeaderName = HeaderName::from_static("x-event-sign");
 
 fn constant_headers() -> HeaderMap {
-    // Room for a route's own and for those that hyper adds.
-    let mut headers = HeaderMap::with_capacity(8);
+    let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
     headers.insert(header::USER_AGENT, USER_AGENT);
+    // Keeps the place of what each send writes: a copy of a map has no room to spare, so one more header would move all.
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     headers
 }
 

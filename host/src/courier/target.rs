@@ -4,8 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use http::Uri;
+use bytes::Bytes;
 use http::uri::Scheme;
+use http::{HeaderValue, Uri};
 
 use super::failure::{Class, Failure};
 
@@ -59,6 +60,17 @@ impl Target {
 
     pub(super) fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// The `Host` header of a request over plain `http`, which otherwise hyper makes anew for each. Over TLS the peer may
+    /// speak HTTP/2, where the host is no header.
+    pub(super) fn http_host(&self) -> Option<HeaderValue> {
+        if self.uri.scheme() != Some(&Scheme::HTTP) {
+            return None;
+        }
+        let host = self.uri.host()?;
+        let written = if self.place.port == 80 { host.to_owned() } else { format!("{host}:{}", self.place.port) };
+        HeaderValue::from_maybe_shared(Bytes::from(written)).ok()
     }
 }
 

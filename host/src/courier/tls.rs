@@ -22,7 +22,7 @@ use tokio::sync::OnceCell;
 use tower::{Service, ServiceExt};
 
 use super::dial::{Dialer, Dialing};
-use super::failure::{Class, Failure, find, reason};
+use super::failure::{Class, Failure, causes, find, reason};
 use super::target::Place;
 use crate::config::ClientTls;
 
@@ -184,10 +184,40 @@ fn system_store() -> Result<Arc<RootCertStore>, String> {
 
 /// The failure of a connection whose TLS broke with `error`, and what to do about it.
 pub(super) fn untrusted(place: &Place, what: &str, error: &(dyn Error + 'static)) -> Failure {
-    let advice = find::<rustls::Error>(error).map_or("", advice);
+    let advice = cause(error).map_or("", |error| advice(&error));
     let pause = if advice.is_empty() { "" } else { "; " };
     Failure::new(Class::Tls, format!("{place} {what}: {}{pause}{advice}", reason(error)))
 }
+
+/// Finds the TLS error that `error` comes from.
+///
+/// An alert that comes after the handshake (with TLS 1.3 all that concern the client's certificate do) reaches HTTP/2's
+/// reader, which keeps its text alone.
+pub(super) fn cause(error: &(dyn Error + 'static)) -> Option<rustls::Error> {
+    if let Some(error) = find::<rustls::Error>(error) {
+        return Some(error.clone());
+    }
+    let texts: Vec<_> = causes(error).map(ToString::to_string).collect();
+    let said = |alert: &rustls::Error| texts.iter().any(|text| text.ends_with(&alert.to_string()));
+    ALERTS.into_iter().map(rustls::Error::AlertReceived).find(said)
+}
+
+/// The alerts that a server may send about a client's certificate or greeting.
+const ALERTS: [AlertDescription; 13] = [
+    AlertDescription::CertificateRequired,
+    AlertDescription::NoCertificate,
+    AlertDescription::HandshakeFailure,
+    AlertDescription::BadCertificate,
+    AlertDescription::UnsupportedCertificate,
+    AlertDescription::CertificateRevoked,
+    AlertDescription::CertificateExpired,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::UnknownCA,
+    AlertDescription::AccessDenied,
+    AlertDescription::DecryptError,
+    AlertDescription::InternalError,
+    AlertDescription::UnrecognisedName,
+];
 
 /// What an operator can do about a TLS error that is an operator's to mend.
 fn advice(error: &rustls::Error) -> &'static str {

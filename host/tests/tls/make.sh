@@ -22,7 +22,7 @@ signed() { # FILE, AUTHORITY, NAME, EXTENSION
       -extfile "$rest/extensions" -out "$1.pem"
 }
 
-authority ca "pushgate test authority"
+authority ca "pushgate test authority of destinations"
 authority other "another test authority"
 signed server ca localhost "subjectAltName=DNS:localhost,IP:127.0.0.1"
 signed client ca "pushgate test client" "extendedKeyUsage=clientAuth"

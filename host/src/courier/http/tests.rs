@@ -12,6 +12,9 @@ use tokio::sync::mpsc;
 
 use super::*;
 
+mod faults;
+mod own_tls;
+mod pool;
 mod tls;
 
 /// Longer than anything on loopback takes: reaching it fails the test.

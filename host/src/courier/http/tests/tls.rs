@@ -1,5 +1,7 @@
 //! The same over TLS, with a real certificate on loopback.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use http_body_util::Full;
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
@@ -22,17 +24,27 @@ fn acceptor(protocols: &[&str]) -> TlsAcceptor {
 }
 
 /// Serves HTTP over TLS, echoing the version and the body, with the number of the connection in a header.
-async fn tls_peer(protocols: &'static [&'static str]) -> SocketAddr {
-    let acceptor = acceptor(protocols);
+pub(super) async fn tls_peer(protocols: &'static [&'static str]) -> SocketAddr {
+    echo(acceptor(protocols)).await
+}
+
+/// The same with a given acceptor; another header tells one client certificate from another.
+pub(super) async fn echo(acceptor: TlsAcceptor) -> SocketAddr {
     peer(move |number, stream| {
         let acceptor = acceptor.clone();
         async move {
             let Ok(stream) = acceptor.accept(stream).await else { return };
+            let shown = stream.get_ref().1.peer_certificates().map_or(0, |chain| {
+                let mut hasher = DefaultHasher::new();
+                chain.hash(&mut hasher);
+                hasher.finish()
+            });
             let answer = move |request: Request<Incoming>| async move {
                 let version = format!("{:?} ", request.version());
                 let body = request.into_body().collect().await?.to_bytes();
                 let mut answer = http::Response::new(Full::new(Bytes::from([version.as_bytes(), &body].concat())));
                 answer.headers_mut().insert("x-connection", HeaderValue::from(number));
+                answer.headers_mut().insert("x-certificate", HeaderValue::from(shown));
                 Ok::<_, hyper::Error>(answer)
             };
             let service = hyper::service::service_fn(answer);
