@@ -41,9 +41,9 @@ use crate::config::ClientTls;
 /// Load comes in bursts: a batch of answers, a tick of a rate limit, a round of retries. Between two bursts all
 /// connections of a host are idle, so whatever this is less than the sends at once is opened anew for every burst, each
 /// with a TCP and a TLS handshake and a port of ours that stays in TIME-WAIT for a minute. A lane makes up to 1024
-/// sends at once, and several lanes may lead to one host. The bound on what is kept is thus the load itself: no
-/// more than were under way at once in the last [`IDLE_FOR`], the one used last being reused first, so that those a peak
-/// left behind age and go. This number only ends what is out of all proportion.
+/// sends at once, and several lanes may lead to one host. The bound on what is kept is thus the load itself: a
+/// few times the sends that were under way at once in the last [`IDLE_FOR`], the one used last being reused first, so that
+/// those a peak left behind age and go. This number only ends what is out of all proportion.
 ///
 /// HTTP/2 has one connection to a host, whatever the load.
 pub const IDLE_PER_HOST: usize = 4096;
