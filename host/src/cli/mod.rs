@@ -3,6 +3,7 @@
 //! Results go to stdout and everything else to stderr; exit 0 = done, 1 = the operation failed, 2 = wrong usage.
 
 mod admin;
+mod bench;
 mod check;
 mod config;
 mod deliveries;
@@ -110,6 +111,7 @@ enum Command {
     Devices(devices::Args),
     Status(status::Args),
     Config(config::Args),
+    Bench(bench::Args),
 }
 
 impl Cli {
@@ -157,6 +159,7 @@ impl Cli {
             Command::Devices(args) => devices::run(args, out).await,
             Command::Status(args) => status::run(args, out).await,
             Command::Config(args) => config::run(args, out).await,
+            Command::Bench(args) => bench::run(args, out).await,
         };
         match outcome {
             Ok(()) | Err(Failure::ReaderLeft) => ExitCode::SUCCESS,

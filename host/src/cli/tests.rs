@@ -50,6 +50,10 @@ fn right_command_lines() {
         "pushgate status --admin http://h:1",
         "pushgate config check f",
         "pushgate config example",
+        "pushgate bench accept",
+        "pushgate bench accept --seconds 2.5 --rounds 3 --in-flight 8 --bytes 500 --store-dir d",
+        "pushgate bench accept --url http://h:1 --destination acme --admin-token t",
+        "pushgate bench deliver --only throughput,memory --only lateness --pending 5 --lanes 1",
     ] {
         assert!(parses(line), "{line}: {}", Cli::try_parse_from(line.split(' ')).unwrap_err());
     }
@@ -97,6 +101,11 @@ fn wrong_command_lines() {
         "pushgate devices",
         "pushgate config",
         "pushgate config check",
+        "pushgate bench",
+        "pushgate bench accept --url http://h:1",
+        "pushgate bench accept --destination acme",
+        "pushgate bench accept --url http://h:1 --destination acme --store-dir d",
+        "pushgate bench deliver --only speed",
     ] {
         assert!(!parses(line), "{line}");
     }

@@ -1,0 +1,48 @@
+//! How far a measurement is: a bar on a terminal's stderr, nothing in a pipe.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How often a bar is drawn (ours): seldom enough to cost what is measured nothing.
+const DRAWN_PER_SECOND: u8 = 4;
+
+/// Shows how far a measurement is.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    /// A bar on stderr, if that is a terminal.
+    pub(crate) fn on_stderr() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(DRAWN_PER_SECOND));
+        Self(bar)
+    }
+
+    /// Begins a stage of `length` steps.
+    pub(super) fn stage(&self, name: impl Into<String>, length: u64) {
+        self.0.reset();
+        self.0.set_length(length);
+        // A template that does not parse would only cost the bar its looks.
+        if let Ok(style) = ProgressStyle::with_template("{elapsed:>4} {msg:<32} {wide_bar} {percent:>3} %") {
+            self.0.set_style(style);
+        }
+        self.0.set_message(name.into());
+        self.0.enable_steady_tick(Duration::from_millis(500));
+    }
+
+    /// Has come as far as `position`.
+    pub(super) fn reach(&self, position: u64) {
+        self.0.set_position(position);
+    }
+
+    /// Has made one more step.
+    pub(super) fn step(&self) {
+        self.0.inc(1);
+    }
+
+    /// Takes the bar away, so that a result can be written.
+    pub(crate) fn clear(&self) {
+        self.0.disable_steady_tick();
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,198 @@
+//! `pushgate bench`: what it prints and when it fails. Loads are tiny: no figure is held to anything here.
+
+mod binary;
+
+use binary::{BOUND, Finished, Running, gateway, pushgate, run};
+use serde_json::Value;
+use std::time::Instant;
+
+/// Runs it in a folder of its own, which must be empty afterwards, and returns the rows of `--json`.
+fn rows(args: &[&str]) -> Vec<Value> {
+    let folder = tempfile::tempdir().unwrap();
+    let finished = run(&[&["bench"], args, &["--json", "--store-dir", folder.path().to_str().unwrap()]].concat());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "temporary files are removed");
+    json(&finished)
+}
+
+fn json(finished: &Finished) -> Vec<Value> {
+    let rows: Vec<Value> = finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let problems: Vec<_> = rows.iter().map(|row| &row["problems"]).collect();
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{problems:?}");
+    rows
+}
+
+/// The names of a row's figures, in no order.
+fn figures(row: &Value) -> Vec<&str> {
+    let figures = row["figures"].as_object().unwrap();
+    for (name, figure) in figures {
+        assert!(figure["value"].is_number() && figure["unit"].is_string(), "{name}: {figure}");
+        assert_eq!(figure["target"].is_number(), figure["of_target"].is_number(), "{name}: {figure}");
+    }
+    figures.keys().map(String::as_str).collect()
+}
+
+fn target(row: &Value, figure: &str) -> (f64, String) {
+    let figure = &row["figures"][figure];
+    (figure["target"].as_f64().unwrap(), figure["bound"].as_str().unwrap().to_owned())
+}
+
+const ACCEPT: [&str; 11] = [
+    "accepted_per_second",
+    "bare_axum_per_second",
+    "bare_max",
+    "bare_p50",
+    "bare_p90",
+    "bare_p99",
+    "max",
+    "p50",
+    "p90",
+    "p99",
+    "ratio",
+];
+
+#[test]
+fn accepting_is_reported_beside_a_bare_server() {
+    let rows = rows(&["accept", "--seconds", "0.2", "--rounds", "2", "--in-flight", "8", "--bytes", "200"]);
+    let [row] = rows.as_slice() else { panic!("one row: {rows:?}") };
+    assert_eq!((&row["bench"], &row["row"]), (&"accept".into(), &"accept".into()));
+    assert_eq!(figures(row), ACCEPT);
+    assert_eq!(target(row, "ratio"), (0.35, "at_least".to_owned()));
+    assert!(row["with"]["accepted"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn accepting_of_a_gateway_that_runs_is_measured_over_its_admin_api() {
+    let folder = gateway::folder("[[uplink.destinations]]\nname = 'acme'\nurl = 'http://127.0.0.1:9/'\n");
+    let gateway = gateway::Gateway::start(folder.path(), "127.0.0.1:0");
+    let url = format!("http://{}", gateway.admin);
+    let load = ["--seconds", "0.1", "--rounds", "1", "--in-flight", "4", "--json"];
+    let finished = run(&[&["bench", "accept", "--url", &url, "--destination", "acme"][..], &load].concat());
+    assert_eq!(figures(&json(&finished)[0]), ACCEPT);
+
+    let finished = run(&[&["bench", "accept", "--url", &url, "--destination", "nobody"][..], &load].concat());
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""));
+    assert!(finished.stderr.contains("404"), "{}", finished.stderr);
+}
+
+/// Every scenario on its own, so that they run beside each other.
+fn deliver(scenario: &str) -> Value {
+    let rows =
+        rows(
+            &[
+                &[
+                    "deliver",
+                    "--only",
+                    scenario,
+                    "--lanes",
+                    "4",
+                    "--rounds",
+                    "1",
+                    "--in-flight",
+                    "8",
+                    "--pending",
+                    "300",
+                ][..],
+                &["--deliveries", "200", "--items", "2000", "--seconds", "0.5"],
+                &["--retries-per-second", "60", "--submissions-per-second", "50"],
+            ]
+            .concat(),
+        );
+    let [row] = rows.as_slice() else { panic!("one row: {rows:?}") };
+    assert_eq!((&row["bench"], &row["row"]), (&"deliver".into(), &scenario.into()));
+    row.clone()
+}
+
+#[test]
+fn throughput_is_reported_beside_a_bare_client() {
+    let row = deliver("throughput");
+    assert_eq!(figures(&row), ["bare_client_per_second", "delivered_per_second", "ratio"]);
+    assert_eq!(target(&row, "ratio"), (0.35, "at_least".to_owned()));
+    assert_eq!((&row["with"]["deliveries"], &row["with"]["lanes"]), (&200.into(), &4.into()));
+}
+
+#[test]
+fn batching_is_reported_in_items() {
+    let row = deliver("batching");
+    assert_eq!(figures(&row), ["items_per_request", "items_per_second", "submissions_per_second"]);
+    assert_eq!(target(&row, "items_per_second"), (100_000.0, "at_least".to_owned()));
+    assert_eq!((&row["with"]["items"], &row["with"]["items_per_submission"]), (&2000.into(), &10.into()));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_is_reported_for_each_delivery_that_is_pending() {
+    let row = deliver("memory");
+    let figures = figures(&row);
+    for name in ["bytes_per_pending", "empty", "full", "reopened_after"] {
+        assert!(figures.contains(&name), "{name} in {figures:?}");
+    }
+    assert_eq!(target(&row, "bytes_per_pending"), (100.0, "at_most".to_owned()));
+    assert_eq!(target(&row, "reopened_after"), (2.0, "at_most".to_owned()));
+    assert_eq!(row["with"]["pending"], 300);
+}
+
+#[test]
+fn lateness_is_that_of_every_retry() {
+    let row = deliver("lateness");
+    assert_eq!(figures(&row), ["max", "p50", "p99", "retries_per_second"]);
+    assert_eq!(target(&row, "p99"), (10.0, "at_most".to_owned()));
+    let retries = row["with"]["retries"].as_u64().unwrap();
+    assert!(retries > 0 && retries.is_multiple_of(3), "3 of each delivery: {retries}");
+}
+
+#[test]
+fn isolation_is_the_p99_beside_a_destination_that_hangs() {
+    let row = deliver("isolation");
+    let figures = figures(&row);
+    assert!(figures.contains(&"ratio") && figures.contains(&"alone_p99") && figures.contains(&"beside_p99"));
+    assert_eq!(target(&row, "ratio"), (2.0, "at_most".to_owned()));
+    assert!(row["with"]["submitted_to_the_hanging"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn text_is_for_people_and_plain_in_a_pipe() {
+    let finished = run(&["bench", "accept", "--seconds", "0.1", "--rounds", "1", "--in-flight", "2"]);
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "no bar in a pipe");
+    assert!(!finished.stdout.contains('\u{1b}'), "no colours");
+    assert!(finished.stdout.lines().any(|line| line.contains("ratio") && line.contains("target at least 0.35")));
+}
+
+#[test]
+#[cfg(unix)]
+fn what_is_stopped_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let entries = || std::fs::read_dir(folder.path()).unwrap().count();
+    let dir = folder.path().to_str().unwrap();
+    let mut bench = Running::start(pushgate(&["bench", "accept", "--seconds", "60", "--store-dir", dir]));
+    let start = Instant::now();
+    while entries() == 0 {
+        assert!(start.elapsed() < BOUND, "it did not begin");
+        std::thread::yield_now();
+    }
+    bench.terminate();
+    let finished = bench.finish();
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""));
+    assert!(finished.stderr.contains("stopped"), "{}", finished.stderr);
+    assert_eq!(entries(), 0);
+}
+
+#[test]
+fn wrong_usage_is_told_before_anything_runs() {
+    for args in [
+        &["accept", "--url", "http://127.0.0.1:1"][..],
+        &["accept", "--destination", "acme"],
+        &["accept", "--url", "https://127.0.0.1:1", "--destination", "acme"],
+        &["accept", "--url", "http://127.0.0.1:1/api", "--destination", "acme"],
+        &["accept", "--seconds", "0"],
+        &["accept", "--in-flight", "0"],
+        &["accept", "--bytes", "10"],
+        &["deliver", "--only", "speed"],
+        &["deliver", "--items-per-submission", "101"],
+        &["deliver", "--retries-per-second", "0"],
+        &["link"],
+        &[],
+    ] {
+        let finished = run(&[&["bench"], args].concat());
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{args:?}: {}", finished.stderr);
+    }
+}
