@@ -44,6 +44,15 @@ impl Device {
         device
     }
 
+    /// As [`hello`](Self::hello); `None` when the host is gone or goes meanwhile, as one that is killed.
+    pub async fn try_hello(link: SocketAddr, token: &str) -> Option<Self> {
+        let (reader, writer) = TcpStream::connect(link).await.ok()?.into_split();
+        let mut device = Self { reader: BufReader::new(reader), writer };
+        device.send(&json!({ "hello": { "token": token } })).await;
+        device.try_next().await?.get("welcome")?;
+        Some(device)
+    }
+
     /// Sends a frame on a line of its own.
     pub async fn send(&mut self, frame: &Value) {
         self.send_bytes(format!("{frame}\n").as_bytes()).await;
@@ -77,6 +86,13 @@ impl Device {
         let mut line = String::new();
         let read = self.reader.read_line(&mut line).await.expect("the host closes in good order");
         (read > 0).then(|| serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}")))
+    }
+
+    /// As [`next_unbounded`](Self::next_unbounded); `None` also when the host breaks off, in the middle of a line too.
+    pub async fn try_next(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).await.ok()?;
+        serde_json::from_str(line.strip_suffix('\n')?).ok()
     }
 
     /// The next frame called `name`, those before it left out.

@@ -1,8 +1,11 @@
 //! The gateway under test: in this process, on free ports, with a store of its own.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use pushgate::{config::Config, gateway::Gateway};
+use pushgate::{config::Config, gateway::Gateway, store::Store};
 use pushgate_core::lingyang::{Cid, Token, token::MAX_ENCODED_LEN};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -38,12 +41,21 @@ impl Rig {
     /// When the configuration is wrong or the gateway does not start.
     pub async fn start_with(listen: &str, app: &str, rest: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let rest = format!(
-            "[[lingyang.apps]]\nid = '{APP_ID}'\nkeys = ['{KEY}', '{NEXT_KEY}']\n\
-             cids = [[1003200, 1003299], [5003000, 5003999]]\n{app}\n{rest}"
-        );
+        let rest = with_app(app, rest);
         let gateway = Gateway::start(config(&folder, listen, &rest)).await.expect("the gateway starts");
         Self { gateway, folder, listen: listen.to_owned(), rest }
+    }
+
+    /// As [`start`](Self::start), on a store that is already open.
+    ///
+    /// # Panics
+    ///
+    /// As [`start_with`](Self::start_with).
+    pub async fn start_on(store: Arc<dyn Store>, rest: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let rest = with_app("", rest);
+        let gateway = Gateway::start_with(store, config(&folder, "", &rest)).await.expect("the gateway starts");
+        Self { gateway, folder, listen: String::new(), rest }
     }
 
     /// Stops the gateway and starts it again on the same store; its ports are others afterwards.
@@ -65,10 +77,7 @@ impl Rig {
     ///
     /// When the configuration is wrong.
     pub fn reload(&self, rest: &str) -> Vec<&'static str> {
-        let rest = format!(
-            "[[lingyang.apps]]\nid = '{APP_ID}'\nkeys = ['{KEY}', '{NEXT_KEY}']\n\
-             cids = [[1003200, 1003299], [5003000, 5003999]]\n{rest}"
-        );
+        let rest = with_app("", rest);
         self.gateway.reload(config(&self.folder, &self.listen, &rest))
     }
 
@@ -139,6 +148,13 @@ impl Rig {
         assert_eq!(list.len(), 1, "{lane}: {list:?}");
         list[0]["id"].as_str().expect("an id").to_owned()
     }
+}
+
+fn with_app(app: &str, rest: &str) -> String {
+    format!(
+        "[[lingyang.apps]]\nid = '{APP_ID}'\nkeys = ['{KEY}', '{NEXT_KEY}']\n\
+         cids = [[1003200, 1003299], [5003000, 5003999]]\n{app}\n{rest}"
+    )
 }
 
 fn config(folder: &TempDir, listen: &str, rest: &str) -> Config {

@@ -1,0 +1,118 @@
+//! A store that fails when it is told to, around one that works.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+};
+
+use pushgate::store::{
+    Accept, Accepted, Answer, Counts, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, ErrorKind, InboxFilter,
+    InboxPage, Millis, Pending, Progress, Pruned, Recorded, Removed, Replayed, Retention, Store, StoreError,
+};
+
+/// A store whose writes fail by a plan; what is read is never touched.
+pub struct FailingStore {
+    inner: Arc<dyn Store>,
+    failure: Failure,
+    writes: AtomicU64,
+}
+
+/// Which writes fail, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure {
+    /// The first that fails, counted from 1 in the order of asking.
+    pub nth: u64,
+    /// How many in a row fail.
+    pub count: u64,
+    /// Whether what failed was stored all the same.
+    pub when: When,
+    /// What the failure says.
+    pub kind: ErrorKind,
+}
+
+/// When a write that fails does so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Before anything is stored.
+    Before,
+    /// After all is stored: the news of it was lost, as over a network.
+    After,
+}
+
+impl FailingStore {
+    /// Wraps `inner`.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Store>, failure: Failure) -> Arc<Self> {
+        Arc::new(Self { inner, failure, writes: AtomicU64::new(0) })
+    }
+
+    /// How many writes have been asked for.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.writes.load(SeqCst)
+    }
+
+    /// Counts a write, and lets it go through or fail.
+    fn write<T: Send + 'static>(&self, ask: impl FnOnce(&dyn Store) -> Answer<T>) -> Answer<T> {
+        let Failure { nth, count, when, kind } = self.failure;
+        let number = self.writes.fetch_add(1, SeqCst) + 1;
+        if !(nth..nth + count).contains(&number) {
+            return ask(&*self.inner);
+        }
+        let failure = StoreError::new(kind, format!("write {number} fails, as planned"));
+        match when {
+            When::Before => Box::pin(async { Err(failure) }),
+            When::After => {
+                let stored = ask(&*self.inner);
+                Box::pin(async {
+                    stored.await?;
+                    Err(failure)
+                })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { nth, count, when, kind } = self;
+        write!(f, "{count} from write {nth} on, {when:?} storing, {kind:?}")
+    }
+}
+
+/// Hands each method on: those that write through [`FailingStore::write`], the others as they are.
+macro_rules! hand_on {
+    ($($way:ident $name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)*) => {
+        impl Store for FailingStore {
+            $(fn $name(&self, $($arg: $type),*) -> Answer<$answer> {
+                hand_on!($way self, store => store.$name($($arg),*))
+            })*
+        }
+    };
+    (read $self:ident, $store:ident => $call:expr) => {{
+        let $store = &$self.inner;
+        $call
+    }};
+    (write $self:ident, $store:ident => $call:expr) => {
+        $self.write(|$store| $call)
+    };
+}
+
+hand_on! {
+    write accept(accept: Accept) -> Accepted;
+    write record(progress: Progress) -> Recorded;
+    write replay(id: DeliveryId, now: Millis) -> Replayed;
+    write remove(id: DeliveryId) -> Removed;
+    write prune(retention: Retention) -> Pruned;
+    write ready() -> ();
+    read pending(after: Option<DeliveryId>, limit: usize) -> Vec<Pending>;
+    read body(id: DeliveryId) -> Option<axum::body::Bytes>;
+    read delivery(id: DeliveryId) -> Option<DeliveryDetail>;
+    read deliveries(filter: DeliveryFilter) -> DeliveryPage;
+    read inbox(filter: InboxFilter) -> InboxPage;
+    read counts() -> Counts;
+    read close() -> ();
+}
