@@ -14,8 +14,8 @@ use std::{
 };
 
 use pushgate_tests::{
-    BOUND, Place, Process, Receiver, Request, admin_json, all_deliveries, texts, until, until_bound, uplink_batch,
-    whole_inbox,
+    BOUND, Fault, Faulty, Place, Process, Receiver, Request, admin_json, all_deliveries, texts, until, until_bound,
+    uplink_batch, whole_inbox,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -88,6 +88,14 @@ fn number(text: &str) -> usize {
     text.split(':').next().and_then(|number| number.parse().ok()).expect("a text of this test")
 }
 
+fn bodies(receiver: &Receiver) -> Vec<String> {
+    receiver.received().into_iter().map(|received| received.body).collect()
+}
+
+fn numbers(bodies: Vec<String>) -> BTreeSet<usize> {
+    bodies.iter().flat_map(|body| texts(body)).map(|text| number(&text)).collect()
+}
+
 /// Submits until there is no room, and returns what was accepted and the refusal.
 async fn submit_until_refused(gateway: &Process, next: &mut usize) -> (BTreeSet<usize>, Value) {
     let mut accepted = BTreeSet::new();
@@ -117,18 +125,17 @@ async fn steer(gateway: &Process, what: &str) -> u16 {
 async fn a_full_disk_refuses_keeps_and_recovers_by_itself() {
     let Some(disk) = Disk::mount() else { return };
     // It takes nothing until it is told to, so that what was accepted is still to be sent when the disk is full.
-    let (receiver, forward) = (Receiver::uplink(0).await, Receiver::uplink(0).await);
+    let (mut destination, forward) = (Faulty::start(Fault::Down).await, Receiver::uplink(0).await);
     let rest = format!(
-        "forward = '{}'\n[[uplink.destinations]]\nname = 'acme'\nurl = '{}'\nretry_every_ms = 100\n",
+        "forward = '{}'\n[[uplink.destinations]]\nname = 'acme'\nurl = '{}'\nretries = 60\n",
         forward.url("/"),
-        receiver.url("/")
+        destination.url()
     );
     let place = Place::with_store(env!("CARGO_BIN_EXE_pushgate"), &disk.path().join("pushgate.db"), &rest);
     let mut gateway = place.start().await;
     assert_eq!(readiness(&gateway).await, 200);
     let filler = disk.fill();
 
-    assert_eq!(steer(&gateway, "pause").await, 204);
     let mut next = 0;
     let (accepted, refusal) = submit_until_refused(&gateway, &mut next).await;
     assert!(accepted.len() > 10, "{accepted:?}");
@@ -162,11 +169,9 @@ async fn a_full_disk_refuses_keeps_and_recovers_by_itself() {
         assert!(accepted.contains(&number(&texts[0])), "{id}");
     }
     // It is sent although nothing can be recorded: a full disk is no reason to be late.
-    assert_eq!(steer(&gateway, "resume").await, 204);
-    let got = |receiver: &Receiver| -> BTreeSet<usize> {
-        receiver.received().iter().flat_map(|one| texts(&one.body)).map(|text| number(&text)).collect()
-    };
-    until("what was accepted is sent", async || (got(&receiver).is_superset(&accepted)).then_some(())).await;
+    destination.set(Fault::Healthy).await;
+    let got = || numbers(destination.bodies());
+    until("what was accepted is sent", async || got().is_superset(&accepted).then_some(())).await;
 
     // Room again: the same process goes on, without being told.
     fs::remove_file(&filler).expect("it is there");
@@ -184,10 +189,10 @@ async fn a_full_disk_refuses_keeps_and_recovers_by_itself() {
     })
     .await;
     let everything: BTreeSet<usize> = accepted.union(&after).copied().collect();
-    assert_eq!(got(&receiver), everything, "what was accepted, and nothing else");
+    assert_eq!(got(), everything, "what was accepted, and nothing else");
     let expected = 20 + usize::from(received.status == 200);
     assert_eq!(whole_inbox(gateway.admin).await.len(), expected);
-    assert_eq!(got(&forward).len(), expected);
+    assert_eq!(numbers(bodies(&forward)).len(), expected);
 
     gateway.signal("TERM");
     assert!(gateway.exited().await.success(), "{}", gateway.said());
@@ -216,7 +221,5 @@ async fn a_kill_on_a_full_disk_loses_nothing_either() {
         (gateway.counts().await["delivered"] == accepted.len()).then_some(())
     })
     .await;
-    let got: BTreeSet<usize> =
-        receiver.received().iter().flat_map(|one| texts(&one.body)).map(|text| number(&text)).collect();
-    assert_eq!(got, accepted);
+    assert_eq!(numbers(bodies(&receiver)), accepted);
 }

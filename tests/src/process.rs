@@ -167,13 +167,18 @@ impl Starting {
         self.child.kill();
     }
 
-    /// Waits for its end, and returns what it said.
-    pub async fn exited(mut self) -> (ExitStatus, String) {
-        let status = self.child.exited().await;
+    /// Waits until it ends, and returns how and what it said; or `None` once it serves instead.
+    pub async fn refused(mut self) -> Option<(ExitStatus, String)> {
+        let status = until_bound(EXIT_WITHIN, "the gateway ends or serves", async || {
+            let ended = self.child.0.try_wait().ok().flatten();
+            let serves = self.said.lines().iter().any(|line| line.starts_with("admin "));
+            (ended.is_some() || serves).then_some(ended)
+        })
+        .await?;
         // What it wrote last may still be on its way through the pipe.
         let said =
-            until("stderr is read", async || (Arc::strong_count(&self.said.0) == 1).then(|| self.said.text())).await;
-        (status, said)
+            until("stderr ends", async || (Arc::strong_count(&self.said.0) == 1).then(|| self.said.text())).await;
+        Some((status, said))
     }
 }
 
