@@ -9,8 +9,8 @@ use std::{
 };
 
 use pushgate::store::{
-    Accept, Accepted, Answer, Counts, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, ErrorKind, InboxFilter,
-    InboxPage, Millis, Pending, Progress, Pruned, Recorded, Removed, Replayed, Retention, Store, StoreError,
+    Accept, Accepted, Answer, Content, Counts, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, ErrorKind, InboxFilter,
+    InboxPage, Millis, Paused, Pending, Progress, Pruned, Recorded, Removed, Replayed, Retention, Store, StoreError,
 };
 
 /// A store whose writes fail by a plan; what is read is never touched.
@@ -103,13 +103,15 @@ macro_rules! hand_on {
 
 hand_on! {
     write accept(accept: Accept) -> Accepted;
-    write record(progress: Progress) -> Recorded;
+    write record(progress: Vec<Progress>) -> Vec<Recorded>;
+    write set_paused(lane: String, paused: Paused) -> ();
     write replay(id: DeliveryId, now: Millis) -> Replayed;
     write remove(id: DeliveryId) -> Removed;
     write prune(retention: Retention) -> Pruned;
     write ready() -> ();
     read pending(after: Option<DeliveryId>, limit: usize) -> Vec<Pending>;
-    read body(id: DeliveryId) -> Option<axum::body::Bytes>;
+    read contents(ids: Vec<DeliveryId>) -> Vec<Option<Content>>;
+    read paused_lanes() -> Vec<String>;
     read delivery(id: DeliveryId) -> Option<DeliveryDetail>;
     read deliveries(filter: DeliveryFilter) -> DeliveryPage;
     read inbox(filter: InboxFilter) -> InboxPage;

@@ -1,14 +1,13 @@
 //! Fills a store before a gateway starts on it, many deliveries in a commit.
 
-use std::{collections::VecDeque, time::SystemTime};
+use std::{collections::VecDeque, sync::Arc, time::SystemTime};
 
-use bytes::Bytes;
 use pushgate_core::Instant;
 
 use super::{CannotRun, body, progress::Progress};
 use crate::{
     batches::uplink_batches,
-    engine::{Entry, LaneKey},
+    engine::{Entry, LaneKey, Payload},
     store::{self, Accept, Accepted, Answer, DeliveryId, Store},
 };
 
@@ -65,14 +64,14 @@ impl Preload<'_> {
     }
 
     async fn fill(&self, store: &dyn Store, progress: &Progress) -> Result<(), CannotRun> {
-        let body = stored(&body::batch(0, 1, self.bytes))?;
-        let lanes: Vec<_> = self.destinations.iter().map(|name| LaneKey::Uplink(name.clone())).collect();
+        let payload = Arc::new(stored(&body::batch(0, 1, self.bytes))?);
+        let lanes: Vec<_> = self.destinations.iter().map(|name| LaneKey::Uplink(name.as_str().into())).collect();
         let mut asked: VecDeque<(usize, Answer<Accepted>)> = VecDeque::new();
         let (mut put, mut done) = (0, 0);
         loop {
             while put < self.deliveries && asked.len() < AHEAD {
                 let group = GROUP.min(self.deliveries - put);
-                let accept = self.group(put, group, &lanes, &body);
+                let accept = self.group(put, group, &lanes, &payload);
                 let mut answer = store.accept(accept);
                 // Asked for now, answered later.
                 if let Some(accepted) = poll_once(&mut answer).await {
@@ -88,20 +87,20 @@ impl Preload<'_> {
         }
     }
 
-    fn group(&self, first: usize, group: usize, lanes: &[LaneKey], body: &Bytes) -> Accept {
+    fn group(&self, first: usize, group: usize, lanes: &[LaneKey], payload: &Arc<Payload>) -> Accept {
         let deliveries = (first..first + group).zip(lanes.iter().cycle().skip(first % lanes.len().max(1)));
         let deliveries = deliveries.enumerate().map(|(index, (place, lane))| {
             let due = self.due.of(place, self.deliveries);
-            Entry::new(DeliveryId::new(), lane.clone(), due, None).to_row(index, due)
+            Entry::new(DeliveryId::new(), lane.clone(), due, Arc::clone(payload)).to_row(index, due)
         });
-        Accept { bodies: vec![body.clone(); group], deliveries: deliveries.collect(), ..Accept::default() }
+        Accept { bodies: vec![payload.body.clone(); group], deliveries: deliveries.collect(), ..Accept::default() }
     }
 }
 
-/// The body that the gateway stores of a submission.
-fn stored(submission: &str) -> Result<Bytes, CannotRun> {
+/// What the gateway stores of a submission.
+fn stored(submission: &str) -> Result<Payload, CannotRun> {
     let batches = uplink_batches(submission.as_bytes()).map_err(CannotRun::because)?;
-    Ok(batches.into_iter().next().unwrap_or_default().into())
+    batches.into_iter().next().ok_or_else(|| CannotRun::because("the submission makes no request"))
 }
 
 async fn poll_once<T>(answer: &mut Answer<T>) -> Option<Result<T, store::StoreError>> {
@@ -130,7 +129,7 @@ mod tests {
         let pending = store.pending(None, 1000).await.unwrap();
         let now = Due::Now.of(0, 1).as_millis();
         let later = pending.iter().filter(|pending| pending.due > now + 3_600_000).count();
-        let on_a = pending.iter().filter(|pending| pending.lane == "uplink:a").count();
+        let on_a = pending.iter().filter(|pending| &*pending.lane == "uplink:a").count();
         assert_eq!((pending.len(), later, on_a), (30, 20, 4 + 7));
         store.close().await.unwrap();
     }
