@@ -122,10 +122,7 @@ fn batching_is_reported_in_items() {
 #[cfg(target_os = "linux")]
 fn memory_is_reported_for_each_delivery_that_is_pending() {
     let row = deliver("memory");
-    let figures = figures(&row);
-    for name in ["bytes_per_pending", "empty", "full", "reopened_after"] {
-        assert!(figures.contains(&name), "{name} in {figures:?}");
-    }
+    assert_eq!(figures(&row), ["bytes_per_pending", "empty", "full", "ready_after", "reopened_after"]);
     assert_eq!(target(&row, "bytes_per_pending"), (100.0, "at_most".to_owned()));
     assert_eq!(target(&row, "reopened_after"), (2.0, "at_most".to_owned()));
     assert_eq!(row["with"]["pending"], 300);

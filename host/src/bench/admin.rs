@@ -38,9 +38,9 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Everything the gateway keeps.
-    pub(super) fn all(self) -> u64 {
-        self.pending + self.delivered + self.dead + self.dropped
+    /// What came in and was not delivered. Delivered ones are not counted on: the gateway may have pruned them.
+    pub(super) fn undelivered(self) -> u64 {
+        self.pending + self.dead + self.dropped
     }
 }
 

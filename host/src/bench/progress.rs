@@ -1,11 +1,15 @@
 //! How far a measurement is: a bar on a terminal's stderr, nothing in a pipe.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::time;
 
 /// How often a bar is drawn (ours): seldom enough to cost what is measured nothing.
 const DRAWN_PER_SECOND: u8 = 4;
+
+/// How often a bar moves by itself (ours).
+const MOVED_EVERY: Duration = Duration::from_millis(250);
 
 /// Shows how far a measurement is.
 #[derive(Clone, Debug)]
@@ -27,7 +31,7 @@ impl Progress {
             self.0.set_style(style);
         }
         self.0.set_message(name.into());
-        self.0.enable_steady_tick(Duration::from_millis(500));
+        self.0.enable_steady_tick(MOVED_EVERY);
     }
 
     /// Has come as far as `position`.
@@ -38,6 +42,19 @@ impl Progress {
     /// Has made one more step.
     pub(super) fn step(&self) {
         self.0.inc(1);
+    }
+
+    /// Shows the time that `work` takes, of about `duration`.
+    pub(super) async fn during<T>(&self, name: &str, duration: Duration, work: impl Future<Output = T>) -> T {
+        self.stage(name, u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        let (start, mut work) = (time::Instant::now(), pin!(work));
+        let mut ticks = time::interval(MOVED_EVERY);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                _ = ticks.tick() => self.reach(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)),
+            }
+        }
     }
 
     /// Takes the bar away, so that a result can be written.

@@ -19,7 +19,7 @@ use super::{Bench, CannotRun, Destination, Grouping, Row};
 use crate::{
     bench::{
         Figure,
-        admin::AdminPort,
+        admin::{AdminPort, Counts},
         body,
         load::{Load, Pace, Until, count},
         receiver::{Conduct, Receiver},
@@ -54,7 +54,6 @@ pub(super) async fn run(bench: &mut Bench) -> Result<Row, CannotRun> {
     let before = local.admin.counts().await?;
     let retries = Retries::collect(local.gateway.events(), retried.lane());
 
-    bench.progress.stage("lateness", settings.time.as_secs());
     let admin = AdminPort::new(local.admin.address, local.admin.address.to_string(), None);
     let load = Load {
         address: local.admin.address,
@@ -63,10 +62,11 @@ pub(super) async fn run(bench: &mut Bench) -> Result<Row, CannotRun> {
         pace: Pace::PerSecond(settings.retries_per_second / f64::from(RETRIES)),
     };
     let bytes = settings.bytes;
-    let loaded = load.run(move |number| admin.submission("retried", &body::batch(number, 1, bytes))).await?;
-    let all = before.delivered + loaded.accepted();
-    let see = |_| {};
-    let counts = local.admin.wait(SCHEDULE + GRACE, see, |counts| counts.delivered >= all).await;
+    let load = load.run(move |number| admin.submission("retried", &body::batch(number, 1, bytes)));
+    let loaded = bench.progress.during("lateness", settings.time, load).await?;
+    // When there is no more undelivered than before, every one was taken.
+    let taken = |counts: Counts| counts.undelivered() <= before.undelivered();
+    let counts = local.admin.wait(SCHEDULE + GRACE, |_| {}, taken).await;
     let retries = retries.stop().await?;
     local.stop().await;
     let counts = counts?;
@@ -78,7 +78,7 @@ pub(super) async fn run(bench: &mut Bench) -> Result<Row, CannotRun> {
         .figure(Figure::new("p50", spread.p50, "ms"))
         .figure(Figure::new("max", spread.max, "ms"))
         .figure(Figure::new("retries_per_second", retries.per_second(settings.time), "retries/s"));
-    row.expect("deliveries taken at the last retry", counts.delivered - before.delivered, loaded.accepted())
+    row.expect("undelivered, as before the load", counts.undelivered(), before.undelivered())
         .expect("retries told", late.len() as u64, loaded.accepted() * u64::from(RETRIES))
         .expect("events missed, and retries with them", retries.missed, 0)
         .expect("deliveries that still wait", counts.pending, settings.pending as u64);
