@@ -24,6 +24,8 @@ mod spread;
 mod wire;
 
 pub(crate) use progress::Progress;
+#[cfg(test)]
+pub(crate) use row::Target;
 pub(crate) use row::{Bound, Figure, Row};
 
 /// Why nothing could be measured.

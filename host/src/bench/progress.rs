@@ -19,18 +19,18 @@ impl Progress {
     /// A bar on stderr, if that is a terminal.
     pub(crate) fn on_stderr() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(DRAWN_PER_SECOND));
-        Self(bar)
+        // A template that does not parse would only cost the bar its looks.
+        Self(match ProgressStyle::with_template("{elapsed:>4} {msg:<32} {wide_bar} {percent:>3} %") {
+            Ok(style) => bar.with_style(style),
+            Err(_) => bar,
+        })
     }
 
     /// Begins a stage of `length` steps.
     pub(super) fn stage(&self, name: impl Into<String>, length: u64) {
-        self.0.reset();
-        self.0.set_length(length);
-        // A template that does not parse would only cost the bar its looks.
-        if let Ok(style) = ProgressStyle::with_template("{elapsed:>4} {msg:<32} {wide_bar} {percent:>3} %") {
-            self.0.set_style(style);
-        }
         self.0.set_message(name.into());
+        self.0.set_length(length);
+        self.0.reset();
         self.0.enable_steady_tick(MOVED_EVERY);
     }
 

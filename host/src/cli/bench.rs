@@ -312,6 +312,32 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_does_not_add_up_fails_the_command_and_a_missed_target_does_not() {
+        use crate::{
+            bench::{Figure, Target},
+            cli::output::{ColorChoice, Format},
+        };
+        let (out, progress) = (Output::new(Format::Text, ColorChoice::Never), Progress::on_stderr());
+        let target = Target { target: 0.35, bound: Bound::AtLeast, of_target: 0.4 };
+        let ratio = Figure { name: "ratio", value: 0.14, unit: "", target: Some(target) };
+        let mut row = Row {
+            bench: "deliver",
+            row: "throughput",
+            figures: vec![ratio],
+            with: serde_json::Map::new(),
+            problems: Vec::new(),
+        };
+        let mut outcome = Ok(());
+        report(&row, &progress, out, &mut outcome).unwrap();
+        assert!(outcome.is_ok());
+        assert!(text(&row, out.stderr_paint()).contains("target at least 0.35: 0.40 of it"));
+
+        row.problems.push("requests that the receiver got: counted 9, expected 10".to_owned());
+        report(&row, &progress, out, &mut outcome).unwrap();
+        assert!(matches!(outcome, Err(Failure::Reported)), "{outcome:?}");
+    }
+
+    #[test]
     fn scenarios_run_once_and_in_their_order() {
         let args = |only: &[Scenario]| DeliverArgs { only: only.to_vec(), ..defaults() };
         let (batching, lateness) = (Scenario::Batching, Scenario::Lateness);
