@@ -119,7 +119,7 @@ async fn sighup_changes_what_the_file_changes_and_drops_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_under_load_loses_nothing_and_has_a_bound() {
-    const STOPS: u64 = 8;
+    const STOPS: usize = 8;
     const LONGEST_LIFE_MS: u64 = 400;
     /// The longest that requests and sends under way are waited for, and a little for the process itself.
     const STOPPED_WITHIN: Duration = Duration::from_secs(12);
@@ -145,7 +145,7 @@ async fn a_stop_under_load_loses_nothing_and_has_a_bound() {
     let _device = world.device(&gateway, Random::new(12));
     until_bound(BOUND * 4, "nothing is pending", async || (gateway.counts().await["pending"] == 0).then_some(())).await;
     // Nothing was cut off, so no record was lost, and nothing is sent once more than its schedule says.
-    let summary = check(&world.book, &gateway, &[0; STOPS as usize]).await;
+    let summary = check(&world.book, &gateway, &[0; STOPS]).await;
     println!("{STOPS} stops, the longest took {longest:?}: {summary}");
 }
 

@@ -140,6 +140,10 @@ impl Place {
 
 impl Starting {
     /// Waits until the gateway serves.
+    ///
+    /// # Panics
+    ///
+    /// When it ends instead.
     pub async fn ready(self) -> Process {
         let Self { mut child, said } = self;
         let address = |name: &str| {

@@ -9,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pushgate_tests::{BOUND, Random, Receiver, Request, Rig, texts, uplink_batch, within};
-use serde_json::json;
+use pushgate_tests::{BOUND, Fault, Faulty, Random, Receiver, Request, Rig, texts, until, uplink_batch, within};
+use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinSet};
 
 const CLIENTS: u64 = 200;
@@ -81,4 +81,35 @@ async fn what_is_stored_is_sent_though_its_client_hung_up() {
         let sent = receiver.received().iter().map(|one| texts(&one.body).len() as u64).sum::<u64>();
         assert_eq!(sent, CLIENTS, "{name}: each once, though it came twice");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_replayed_is_sent_though_its_operator_hung_up() {
+    const DELIVERIES: usize = 100;
+    let mut destination = Faulty::start(Fault::Refuses).await;
+    let to = format!("[[uplink.destinations]]\nname = 'acme'\nurl = '{}'\nretries = 0\n", destination.url());
+    let rig = Rig::start(&to).await;
+    for n in 0..DELIVERIES {
+        let request = Request::post("/api/uplink/acme", uplink_batch(&[format!("sent {n}")]));
+        assert_eq!(rig.admin(request).await.status, 202);
+    }
+    let status = async || rig.admin_json("/api/status").await["deliveries"].clone();
+    until("all are dead", async || (status().await["dead"] == DELIVERIES).then_some(())).await;
+    destination.set(Fault::Healthy).await;
+
+    let mut random = Random::new(7);
+    let replays: Vec<_> = rig.deliveries("uplink:acme").await.iter().map(replay).collect();
+    for request in &replays {
+        hang_up(rig.gateway.admin, request.clone(), Duration::from_micros(random.below(LONGEST_MICROS))).await;
+    }
+    for request in &replays {
+        // Those that were heard are on their way, or have arrived; the others are replayed now.
+        let answer = rig.admin(request.clone()).await;
+        assert!(matches!(answer.status, 202 | 409), "{}", answer.body);
+    }
+    until("each replayed one is delivered", async || (status().await["delivered"] == DELIVERIES).then_some(())).await;
+}
+
+fn replay(delivery: &Value) -> Request {
+    Request::post(&format!("/api/deliveries/{}/replay", delivery["id"].as_str().expect("an id")), "")
 }
