@@ -76,7 +76,7 @@ pub(crate) async fn check(book: &Book, gateway: &Process, lost: &[u64]) -> Summa
     }
     let invented: Vec<_> = ledger.arrived.keys().filter(|item| !may_arrive.contains(item)).collect();
     assert!(invented.is_empty(), "sent and never submitted: {invented:?}");
-    assert!(accepted > lost.len() && refused > lost.len() / 8, "the load was one: {accepted}, {refused}");
+    assert!(accepted > lost.len() / 2 && refused > lost.len() / 8, "the load was one: {accepted}, {refused}");
     sent_no_more_often_than_is_explained(&ledger, lost);
     Summary {
         accepted,
