@@ -162,7 +162,7 @@ impl Starting {
         Process { public, admin, link, child, said }
     }
 
-    /// Ends it as a power cut would, wherever it is.
+    /// Ends it at once, wherever it is.
     ///
     /// # Panics
     ///
@@ -187,7 +187,7 @@ impl Starting {
 }
 
 impl Process {
-    /// Ends it as a power cut would.
+    /// Ends it at once. What the system has been given is still written: this is no power cut.
     ///
     /// # Panics
     ///
