@@ -15,6 +15,7 @@ use super::*;
 mod faults;
 mod own_tls;
 mod pool;
+mod routes;
 mod tls;
 
 /// Longer than anything on loopback takes: reaching it fails the test.

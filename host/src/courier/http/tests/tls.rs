@@ -80,9 +80,45 @@ async fn tls_speaks_http_2_where_the_peer_does_and_http_1_elsewhere() {
 #[tokio::test]
 async fn an_http_2_answer_is_bounded_too() {
     let port = tls_peer(&["h2"]).await.port();
-    let settings = Settings { allow_private: true, roots: trusted(), answer_bytes: 10, ..Settings::default() };
+    let settings = Settings { allow_private: true, roots: trusted(), answer_bytes: 10 };
     let failure = fail(&HttpCourier::new(settings), &format!("https://localhost:{port}"), AMPLE).await;
     assert_eq!(failure.class, Class::AnswerTooLarge, "{failure}");
+}
+
+/// On one connection for all, a send that hangs ends alone.
+#[tokio::test]
+async fn an_http_2_send_that_hangs_costs_the_others_nothing() {
+    let acceptor = acceptor(&["h2"]);
+    let (connections, mut opened) = mpsc::unbounded_channel();
+    let port = peer(move |number, stream| {
+        let acceptor = acceptor.clone();
+        connections.send(number).expect("the test listens");
+        async move {
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let service = hyper::service::service_fn(|request: Request<Incoming>| async move {
+                if request.uri().path() == "/hang" {
+                    std::future::pending::<()>().await;
+                }
+                Ok::<_, hyper::Error>(http::Response::new(Full::new(Bytes::from_static(b"ok"))))
+            });
+            let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+            let _ = server.serve_connection(TokioIo::new(stream), service).await;
+        }
+    })
+    .await
+    .port();
+    let courier = trusting_courier(trusted());
+    let url = |path: &str| format!("https://localhost:{port}{path}");
+    assert_eq!(courier.post(post(url("/"), AMPLE)).await.expect("an answer").status, 200);
+    let hanging = courier.post(post(url("/hang"), SHORT));
+    let (hung, beside) = tokio::join!(hanging, courier.post(post(url("/"), AMPLE)));
+    let failure = hung.expect_err("no answer");
+    assert_eq!(failure.class, Class::Timeout, "{failure}");
+    assert!(failure.detail.contains("connected, but no answer"), "{failure}");
+    assert_eq!(beside.expect("an answer").status, 200);
+    assert_eq!(courier.post(post(url("/"), AMPLE)).await.expect("an answer").status, 200);
+    assert_eq!(opened.recv().await, Some(0));
+    assert!(opened.try_recv().is_err(), "a second connection was opened");
 }
 
 #[tokio::test]
