@@ -5,9 +5,11 @@
 //! - **A send is one request.** A pooled connection that turns out closed before a byte of the request was written
 //!   is replaced by another, since the request is then known not to have left; after the first byte nothing is
 //!   resent, and the schedule of the delivery decides. Redirects are answers like any other and are not followed.
-//! - **Connections are kept** and shared by all sends to a host: HTTP/1.1, or HTTP/2 where TLS negotiates it. At
-//!   most [`IDLE_PER_HOST`] idle ones stay for a host, and a sweep every [`IDLE_FOR`] closes those idle for that long,
-//!   so what is kept is bounded by the hosts of the last minute and not by all hosts ever sent to.
+//! - **Connections are kept** and shared by all sends to a host on the same terms of TLS: HTTP/1.1, or HTTP/2 where TLS
+//!   negotiates it. At most [`IDLE_PER_HOST`] idle ones stay for a host, and a sweep every [`IDLE_FOR`] closes those idle
+//!   for that long, so what is kept is bounded by the load of the last minute and not by all hosts ever sent to. One that
+//!   the peer closes while it is idle is replaced unseen; one that it closes in the moment of a send fails that send
+//!   as [`Class::Closed`], since nobody here can know whether the request was taken.
 //! - **An answer is bounded**: the body by [`Settings::answer_bytes`], the head by [`ANSWER_HEAD_BYTES`] and
 //!   [`ANSWER_HEADERS`]. A larger one is a failure, and its connection is dropped unless the rest was there
 //!   already.
@@ -49,7 +51,8 @@ use crate::config::ClientTls;
 pub const IDLE_PER_HOST: usize = 4096;
 
 /// How long an idle connection is kept; it is closed within twice that. Longer than any wait of the three protocols'
-/// schedules, so that a retry finds its connection open, and shorter than most servers and middleboxes give one.
+/// schedules, so that a retry finds its connection open, and shorter than the minute and more that load balancers and
+/// firewalls usually give one.
 pub const IDLE_FOR: Duration = Duration::from_secs(30);
 
 /// Bytes of an answer's status line and headers that are read.
@@ -171,14 +174,13 @@ impl HttpCourier {
     /// A [`Failure`] when there is no whole answer in time. The request may have arrived all the same for
     /// [`Class::Timeout`], [`Class::Closed`], [`Class::Protocol`] and [`Class::AnswerTooLarge`].
     pub async fn post(&self, post: Post) -> Result<Reply, Failure> {
-        let target = Target::parse(&post.url)?;
-        let mut headers = post.headers;
+        let Post { url, mut headers, body, timeout } = post;
+        let target = Target::parse(&url)?;
         for name in OURS {
             headers.remove(name);
         }
         headers.entry(header::CONTENT_TYPE).or_insert(CONTENT_TYPE);
         headers.entry(header::USER_AGENT).or_insert(USER_AGENT);
-        let Post { body, timeout, .. } = Post { headers: HeaderMap::new(), ..post };
         let (uri, place) = (target.uri().clone(), target.place());
         self.send(Ready { uri, place, headers, body, timeout, tls: None }).await
     }

@@ -5,7 +5,8 @@ use super::*;
 /// Load that comes in bursts is the hard case: between two of them every connection is idle.
 #[tokio::test]
 async fn bursts_to_one_host_close_no_connection() {
-    const AT_ONCE: usize = 512;
+    // As many as the file descriptors of a test process allow, both ends being in it.
+    const AT_ONCE: usize = 64;
     let (opened, closed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let counts = (Arc::clone(&opened), Arc::clone(&closed));
     let address = peer(move |_, mut stream| {
@@ -21,7 +22,7 @@ async fn bursts_to_one_host_close_no_connection() {
     .await;
     let courier = courier();
     let mut after_each = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..40 {
         let mut sends = tokio::task::JoinSet::new();
         for _ in 0..AT_ONCE {
             let (courier, post) = (courier.clone(), post(format!("http://{address}"), AMPLE));
@@ -35,7 +36,7 @@ async fn bursts_to_one_host_close_no_connection() {
     assert_eq!(closed.load(Ordering::SeqCst), 0, "{after_each:?}");
     // A send that finds none idle begins to connect and takes what comes first, an idle one or its own, which is kept
     // too: so there may be some more than sends at once, and not some more with every burst.
-    assert!(after_each[19] <= 4 * AT_ONCE, "{after_each:?}");
+    assert!(after_each[39] <= 4 * AT_ONCE, "{after_each:?}");
 }
 
 #[tokio::test]
