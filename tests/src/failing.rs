@@ -9,8 +9,9 @@ use std::{
 };
 
 use pushgate::store::{
-    Accept, Accepted, Answer, Content, Counts, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, ErrorKind, InboxFilter,
-    InboxPage, Millis, Paused, Pending, Progress, Pruned, Recorded, Removed, Replayed, Retention, Store, StoreError,
+    Accept, Accepted, Answer, Content, Counts, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, ErrorKind,
+    InboxFilter, InboxPage, Millis, Paused, Pending, Progress, Pruned, Recorded, Removed, Replayed, Retention, Store,
+    StoreError,
 };
 
 /// A store whose writes fail by a plan; what is read is never touched.

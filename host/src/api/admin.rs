@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     body::{BodyError, UnreadBody},
-    state::{NotAccepted, Shared, Submission},
+    state::{NotAccepted, Replay, Shared, Submission},
 };
 use crate::{
     batches::{tencent_batch, uplink_batches},
@@ -27,7 +27,7 @@ use crate::{
     engine::{LaneKey, Payload},
     store::{
         Accepted, DeliveryFilter, DeliveryId, DeliverySummary, Idempotency, InboxEnd, InboxFilter, Paused, Removed,
-        Replayed, State as DeliveryState, StoreError,
+        State as DeliveryState, StoreError,
     },
 };
 
@@ -194,24 +194,18 @@ async fn show_delivery(State(shared): State<Shared>, Path(id): Path<String>) -> 
 
 async fn remove_delivery(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Response, Refusal> {
     let id = parse_id("id", &id)?;
-    match shared.store.remove(id).await? {
-        Removed::Done { .. } => {
-            shared.engine.remove(id);
-            Ok(StatusCode::NO_CONTENT.into_response())
-        }
+    match shared.remove(id).await? {
+        Removed::Done { .. } => Ok(StatusCode::NO_CONTENT.into_response()),
         Removed::NotFound => Err(Refusal::no_delivery()),
     }
 }
 
 async fn replay_delivery(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Response, Refusal> {
     let id = parse_id("id", &id)?;
-    match shared.store.replay(id, shared.clock.millis()).await? {
-        Replayed::Pending(pending) => {
-            shared.engine.add_pending(&[pending]);
-            Ok((StatusCode::ACCEPTED, Json(json!({ "ids": [id] }))).into_response())
-        }
-        Replayed::NotFound => Err(Refusal::no_delivery()),
-        Replayed::Refused(state) => Err(Refusal::new(
+    match shared.replay(id).await? {
+        Replay::Done => Ok((StatusCode::ACCEPTED, Json(json!({ "ids": [id] }))).into_response()),
+        Replay::NotFound => Err(Refusal::no_delivery()),
+        Replay::Refused(state) => Err(Refusal::new(
             StatusCode::CONFLICT,
             "state",
             format!("the delivery is {state}; only a dead or dropped one can be replayed"),
@@ -267,8 +261,7 @@ async fn resume_lane(State(shared): State<Shared>, Path(lane): Path<String>) -> 
 async fn set_paused(shared: &Shared, lane: &str, paused: Paused) -> Result<StatusCode, Refusal> {
     let lane =
         lane.parse::<LaneKey>().map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "lane", error.to_string()))?;
-    shared.store.set_paused(lane.to_string(), paused).await?;
-    shared.engine.set_paused(lane, paused);
+    shared.set_paused(lane, paused).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

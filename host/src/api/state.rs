@@ -10,7 +10,7 @@ use crate::{
     engine::{Engine, Entry, LaneKey, Payload, QueueFull},
     link::Registry,
     metrics::{Metrics, Refused},
-    store::{Accept, Accepted, DeliveryId, Store, StoreError},
+    store::{Accept, Accepted, DeliveryId, Paused, Removed, Replayed, State, Store, StoreError},
 };
 
 /// What every handler works with.
@@ -53,17 +53,21 @@ impl Shared {
             NotAccepted::Full(full)
         })?;
         let (store, engine) = (Arc::clone(&self.store), self.engine.clone());
-        // In a task of its own: a client that goes away between the two would leave them stored and not under way.
-        let accepting = tokio::spawn(async move {
+        let accepted = whole(async move {
             let accepted = store.accept(accept).await?;
-            if let Accepted::Stored { ids, .. } = &accepted
-                && !ids.is_empty()
-            {
-                engine.add(entries, places);
+            match &accepted {
+                Accepted::Stored { ids, .. } if !ids.is_empty() => engine.add(entries, places),
+                Accepted::Repeated { ids } => {
+                    drop(places);
+                    for id in ids {
+                        engine.take_up(*id, &*store).await?;
+                    }
+                }
+                Accepted::Stored { .. } | Accepted::KeyReused => {}
             }
             Ok(accepted)
-        });
-        let accepted = accepting.await.unwrap_or_else(|_| Err(StoreError::closed()));
+        })
+        .await;
         match &accepted {
             Ok(Accepted::Stored { ids, .. }) => self.metrics.accepted(ids.len()),
             Ok(_) => {}
@@ -71,6 +75,67 @@ impl Shared {
         }
         accepted.map_err(NotAccepted::Store)
     }
+}
+
+impl Shared {
+    /// Makes a delivery pending again and puts it under way.
+    pub(super) async fn replay(&self, id: DeliveryId) -> Result<Replay, StoreError> {
+        let (store, engine, now) = (Arc::clone(&self.store), self.engine.clone(), self.clock.millis());
+        whole(async move {
+            let replayed = store.replay(id, now).await?;
+            match &replayed {
+                Replayed::Pending(pending) => engine.add_pending(std::slice::from_ref(pending)),
+                // It was replayed before, and the news of it was lost.
+                Replayed::Refused(State::Pending) if engine.take_up(id, &*store).await? => return Ok(Replay::Done),
+                Replayed::Refused(state) => return Ok(Replay::Refused(*state)),
+                Replayed::NotFound => return Ok(Replay::NotFound),
+            }
+            Ok(Replay::Done)
+        })
+        .await
+    }
+
+    /// Deletes a delivery, also from what is under way.
+    pub(super) async fn remove(&self, id: DeliveryId) -> Result<Removed, StoreError> {
+        let (store, engine) = (Arc::clone(&self.store), self.engine.clone());
+        whole(async move {
+            let removed = store.remove(id).await?;
+            // One that the store does not have must not be under way either.
+            engine.remove(id);
+            Ok(removed)
+        })
+        .await
+    }
+
+    /// Stops or resumes a lane, for the next start too.
+    pub(super) async fn set_paused(&self, lane: LaneKey, paused: Paused) -> Result<(), StoreError> {
+        let (store, engine) = (Arc::clone(&self.store), self.engine.clone());
+        whole(async move {
+            store.set_paused(lane.to_string(), paused).await?;
+            engine.set_paused(lane, paused);
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// What came of a replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Replay {
+    /// The delivery is under way again.
+    Done,
+    /// It stands where a replay makes no sense.
+    Refused(State),
+    /// There is no such delivery.
+    NotFound,
+}
+
+/// Does all of a change to store and engine, in a task of its own: a client that goes away between the two would leave
+/// them in disagreement.
+async fn whole<T: Send + 'static>(
+    change: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::spawn(change).await.unwrap_or_else(|_| Err(StoreError::closed()))
 }
 
 /// Why nothing of a submission was accepted.

@@ -218,6 +218,10 @@ enum Command {
         cid: u32,
     },
     Remove(DeliveryId),
+    Has {
+        id: DeliveryId,
+        answer: oneshot::Sender<bool>,
+    },
     Pause {
         lane: LaneKey,
         paused: Paused,
@@ -277,6 +281,28 @@ impl Engine {
         // They have been accepted: a full lane is no reason to lose them.
         entries.iter().for_each(|entry| self.depths.add(&entry.lane));
         self.tell(Command::Add(entries));
+    }
+
+    /// Takes up a delivery that the store has as pending, unless it is under way already, and says whether it took it
+    /// up: whoever was told that a delivery is accepted, or replayed, must not wait for the next start because an
+    /// answer on the way from the store was lost.
+    ///
+    /// # Errors
+    ///
+    /// What keeps the store from being read.
+    pub async fn take_up(&self, id: DeliveryId, store: &dyn Store) -> Result<bool, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.tell(Command::Has { id, answer });
+        // An engine that has been drained takes up nothing.
+        if answered.await.unwrap_or(true) {
+            return Ok(false);
+        }
+        let found = store.pending(id.before(), 1).await?;
+        match found.first().filter(|pending| pending.id == id) {
+            Some(_) => self.add_pending(&found),
+            None => return Ok(false),
+        }
+        Ok(true)
     }
 
     /// A device has acknowledged a message. An id that is not one of its own is ignored.

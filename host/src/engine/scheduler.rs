@@ -130,6 +130,9 @@ impl Scheduler {
                     drop(self.forget(slot));
                 }
             }
+            Command::Has { id, answer } => {
+                let _ = answer.send(self.table.find(id).is_some());
+            }
             Command::Pause { lane, paused } => {
                 let number = self.lanes.enter(&lane, &self.parts.config);
                 if let Some(lane) = self.lanes.get_mut(number) {

@@ -39,6 +39,11 @@ impl DeliveryId {
         Self(Uuid::from_bytes(bytes))
     }
 
+    /// Returns the identifier right before this one, if there is one: what a page that begins with this one starts behind.
+    pub fn before(&self) -> Option<Self> {
+        self.0.as_u128().checked_sub(1).map(|before| Self(Uuid::from_u128(before)))
+    }
+
     /// Returns the lowest value an identifier made at `time` or later can have.
     pub fn floor(time: Millis) -> Self {
         // RFC 9562: the first 48 bits are milliseconds.
