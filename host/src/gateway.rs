@@ -24,6 +24,7 @@ use crate::{
     engine::{Engine, Event, Parts},
     link::{Registry, tcp},
     metrics::Metrics,
+    retention,
     store::{self, Store},
 };
 
@@ -111,6 +112,8 @@ impl Gateway {
         listeners.spawn(public.run(named(routes), stopped(stopping.clone())));
         let routes = admin::router(shared.clone(), &config.listen.admin);
         listeners.spawn(admin.run(named(routes), stopped(stopping.clone())));
+        let keeping = retention::keep(Arc::clone(&shared.store), clock, config_receiver.clone(), stopping.clone());
+        listeners.spawn(keeping);
         let host = tcp::Host { clock, registry: shared.registry.clone(), engine, config: config_receiver };
         listeners.spawn(host.run(link, link_tls, stopping));
 

@@ -19,6 +19,7 @@ pub mod link;
 pub mod metrics;
 pub mod receiver;
 mod recent;
+mod retention;
 mod shown;
 pub mod store;
 pub mod telemetry;

@@ -47,6 +47,7 @@ mod tests {
         assert_eq!(shown.limits, default.limits);
         assert_eq!(shown.network, default.network);
         assert_eq!(shown.store, default.store);
+        assert_eq!(shown.retention, default.retention);
         // Off by default, so what it shows can only be a sample.
         assert!(shown.listen.tls.take().is_some() && shown.listen.admin.token().is_some());
         assert_eq!(

@@ -12,6 +12,7 @@ mod name;
 mod network;
 mod problem;
 mod reader;
+mod retention;
 mod secret;
 mod sending;
 mod store;
@@ -28,6 +29,7 @@ pub use listen::{Admin, AdminNeedsToken, Listen, Tls};
 pub use name::{Name, Named, NotAName, Roster};
 pub use network::Network;
 pub use problem::{ConfigError, Place, Problem};
+pub use retention::Retention;
 pub use secret::{NotASecret, Secret};
 pub use sending::Sending;
 pub use store::{NotAStore, Store, StoreUrl};
@@ -46,6 +48,8 @@ pub struct Config {
     pub listen: Listen,
     /// Where accepted work is kept.
     pub store: Store,
+    /// How long what is finished stays.
+    pub retention: Retention,
     /// Where deliveries may go.
     pub network: Network,
     /// The Lingyang apps whose devices connect here.
@@ -119,6 +123,7 @@ impl Config {
         Self {
             listen: document.table("listen", Listen::read),
             store: document.table("store", Store::read),
+            retention: document.table("retention", Retention::read),
             network: document.table("network", Network::read),
             lingyang: document.table("lingyang", Lingyang::read),
             uplink: document.table("uplink", Uplink::read),

@@ -12,6 +12,7 @@
 //!
 //! Files are made readable for their owner alone: bodies are other people's messages.
 
+mod check;
 mod log;
 mod packed;
 mod place;
@@ -24,8 +25,10 @@ mod versions;
 mod write;
 mod writer;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use rusqlite::{Connection, ErrorCode};
@@ -45,7 +48,25 @@ use super::{
 pub struct SqliteStore {
     orders: mpsc::Sender<Order>,
     readers: Arc<Readers>,
-    closing: Arc<Mutex<()>>,
+    closing: Arc<Closing>,
+}
+
+/// Says whether the store was told to close.
+#[derive(Default)]
+struct Closing {
+    asked: AtomicBool,
+    turn: Mutex<()>,
+}
+
+impl Closing {
+    /// Returns why the writer's thread takes nothing.
+    fn gone(&self) -> StoreError {
+        if self.asked.load(Ordering::Acquire) {
+            return StoreError::closed();
+        }
+        let message = "the store's thread ended by itself: this is a bug, report it; restart the gateway";
+        StoreError::new(ErrorKind::Other, message)
+    }
 }
 
 impl SqliteStore {
@@ -79,12 +100,12 @@ impl SqliteStore {
         I: Send + 'static,
         O: Send + 'static,
     {
-        let orders = self.orders.clone();
+        let (orders, closing) = (self.orders.clone(), Arc::clone(&self.closing));
         Box::pin(async move {
             let (reply, answer) = oneshot::channel();
             let task = Task::new(input, weight, run, reply);
-            orders.send(Order::Run(Box::new(task))).await.map_err(|_| StoreError::closed())?;
-            answer.await.unwrap_or_else(|_| Err(StoreError::closed()))
+            orders.send(Order::Run(Box::new(task))).await.map_err(|_| closing.gone())?;
+            answer.await.unwrap_or_else(|_| Err(closing.gone()))
         })
     }
 
@@ -162,7 +183,8 @@ impl Store for SqliteStore {
     fn close(&self) -> Answer<()> {
         let (orders, readers, closing) = (self.orders.clone(), Arc::clone(&self.readers), Arc::clone(&self.closing));
         Box::pin(async move {
-            let _turn = closing.lock().await; // a second caller waits until the first has really closed
+            closing.asked.store(true, Ordering::Release);
+            let _turn = closing.turn.lock().await; // a second caller waits until the first has really closed
             // Readers first: the last connection to close is the one that tidies the WAL away.
             readers.close().await;
             let (reply, closed) = oneshot::channel();
@@ -178,9 +200,7 @@ impl Store for SqliteStore {
 fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
     let file = path.display();
     let (kind, message) = match (error.sqlite_error_code(), error) {
-        (Some(ErrorCode::DiskFull), _) => {
-            (ErrorKind::Full, format!("{file}: no room left on its disk; free some, nothing was stored"))
-        }
+        (Some(ErrorCode::DiskFull), _) => full(path),
         (Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked), _) => {
             (ErrorKind::Busy, format!("{file}: another program is writing to it; end that program, nothing was stored"))
         }
@@ -194,12 +214,8 @@ fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
             rusqlite::Error::FromSqlConversionFailure(..)
             | rusqlite::Error::IntegralValueOutOfRange(..)
             | rusqlite::Error::InvalidColumnType(..),
-        ) => (
-            ErrorKind::Corrupt,
-            format!(
-                "{file}: is damaged ({error}); put back a backup, or move it away with its -wal and -shm to start empty"
-            ),
-        ),
+        ) => return damaged(path, error),
+        (Some(ErrorCode::SystemIoFailure), _) if !place::has_room(path) => full(path),
         (Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied), _) => (
             ErrorKind::Denied,
             format!("{file}: {error}; let the gateway's user read and write the file and its directory"),
@@ -207,4 +223,16 @@ fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
         _ => (ErrorKind::Other, format!("{file}: {error}")),
     };
     StoreError::new(kind, message)
+}
+
+fn full(path: &Path) -> (ErrorKind, String) {
+    (ErrorKind::Full, format!("{}: no room left on its disk; free some, nothing was stored", path.display()))
+}
+
+fn damaged(path: &Path, how: impl fmt::Display) -> StoreError {
+    let message = format!(
+        "{}: is damaged ({how}); put back a backup, or move it away with its -wal and -shm to start empty",
+        path.display()
+    );
+    StoreError::new(ErrorKind::Corrupt, message)
 }

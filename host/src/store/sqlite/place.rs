@@ -1,7 +1,7 @@
 //! Where the database lives, and the claim that keeps a second gateway away from it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -55,6 +55,27 @@ impl Place {
     }
 }
 
+/// Says whether a file beside the database can be written. A full disk shows to SQLite as one failure among many when it
+/// strikes a sync, the log's index or a quota.
+pub(super) fn has_room(path: &Path) -> bool {
+    let beside = beside(path, ".room");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    private(&mut options);
+    let written = options.open(&beside).and_then(|mut file| {
+        file.write_all(&[0; 64 << 10])?;
+        file.sync_all()
+    });
+    let _ = fs::remove_file(&beside); // an empty file at the worst, used again the next time
+    !written.is_err_and(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(suffix);
+    beside.into()
+}
+
 /// Follows links, so that one file has one lock, whichever name it is opened by.
 fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
     match fs::canonicalize(path) {
@@ -80,9 +101,7 @@ fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
 }
 
 fn lock(path: &Path) -> Result<File, StoreError> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".lock");
-    let beside = PathBuf::from(beside);
+    let beside = beside(path, ".lock");
     let mut options = OpenOptions::new();
     // Never truncated, never deleted: a new file of the same name would be a second lock.
     options.write(true).create(true).truncate(false);

@@ -49,7 +49,10 @@ impl Readers {
             None => schema::open_reader(&self.path)?,
         };
         let outcome = query(&connection);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        if outcome.is_ok() {
+            // After an error a fresh one takes its place: what is wrong may lie in the connection.
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
         outcome
     }
 

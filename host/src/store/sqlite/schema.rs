@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::check;
 use super::explain;
 use super::versions::STEPS;
 use crate::store::{ErrorKind, StoreError};
@@ -15,6 +17,12 @@ const APPLICATION_ID: i32 = 0x7067_6174;
 /// Waits this long for a program that has the database locked, a backup for example (ours).
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Is the size of a page of a new file (ours). What is committed is written in whole pages.
+const PAGE_SIZE: i64 = 4_096;
+
+/// Is SQLite's number for giving free pages back when told to.
+const INCREMENTAL: i64 = 2;
+
 /// Says when a commit counts as done.
 #[derive(Clone, Copy)]
 pub(super) enum Flush {
@@ -24,13 +32,42 @@ pub(super) enum Flush {
     Never,
 }
 
-/// Opens the database for the writer, after making sure that it is ours, and brings it up to date.
+/// Opens the database for the writer, after making sure that it is ours and sound, and brings it up to date.
 pub(super) fn open(path: &Path, flush: Flush) -> Result<Connection, StoreError> {
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
         .map_err(|error| explain(path, &error))?;
+    let tidy_at_close = |connection: &Connection, tidy: bool| {
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !tidy)
+            .map_err(|error| explain(path, &error))
+    };
+    // What is refused stays as it is, a log that its gateway left behind too.
+    tidy_at_close(&connection, false)?;
     let version = identify(path, &connection)?;
+    if version == STEPS.len() {
+        check::examine(path, &connection)?;
+    }
     set_up(&mut connection, flush, version).map_err(|error| explain(path, &error))?;
+    tidy_at_close(&connection, true)?;
+    shrinkable(path, &connection);
     Ok(connection)
+}
+
+/// Sees to it that free pages can be given back. A file of the first version must be written anew for that, once; where
+/// there is no room for a second one, it goes on as it was, and the next start tries again.
+fn shrinkable(path: &Path, connection: &Connection) {
+    let rewrite = || -> rusqlite::Result<()> {
+        let mode: i64 = connection.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
+        if mode == INCREMENTAL {
+            return Ok(());
+        }
+        connection.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
+        connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")
+    };
+    if let Err(error) = rewrite() {
+        let file = path.display();
+        tracing::warn!(%error, %file, "the file cannot be written anew, so it keeps its size; the next start tries again");
+    }
 }
 
 /// Opens the database again, for a writer that lost faith in its connection.
@@ -91,6 +128,11 @@ fn identify(path: &Path, connection: &Connection) -> Result<usize, StoreError> {
 }
 
 fn set_up(connection: &mut Connection, flush: Flush, version: usize) -> rusqlite::Result<()> {
+    if version == 0 {
+        // Only before the first page is written.
+        connection.pragma_update(None, "page_size", PAGE_SIZE)?;
+        connection.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
+    }
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
         // SQLite stays in its old mode, silently, where files cannot be shared: some network file systems.

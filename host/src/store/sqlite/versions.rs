@@ -225,3 +225,134 @@ fn attempt_v1(row: &Row<'_>) -> rusqlite::Result<Attempt> {
         detail: row.get(8)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::store::sqlite::query;
+    use crate::store::sqlite::schema::{self, Flush};
+    use crate::store::sqlite::session::Tally;
+    use crate::store::{Counts, DeliveryFilter, DeliveryId, InboxFilter, State};
+
+    const TABLES: [&str; 5] = ["delivery", "attempt", "body", "inbox", "seen"];
+
+    /// A file as the first version wrote it: a delivery in each state with attempts, one body of two deliveries, an inbox
+    /// whose newest item was pruned.
+    const V1_DATA: &str = "
+        INSERT INTO body VALUES (1, 2, x'68656c6c6f'), (2, 1, x'62'), (7, 1, x'63');
+        INSERT INTO delivery VALUES
+            (1, x'01010101010101010101010101010101', 'uplink:a', 0, 1, 1000, 2, 7, -2, -1, NULL, '{\"n\":1}'),
+            (2, x'02020202020202020202020202020202', 'uplink:a', 1, 1, 1001, 1, 1, 5, 6, 2000, ''),
+            (3, x'03030303030303030303030303030303', 'device:5', 2, 2, 1002, 1, 2, 5, 6, 2001, ''),
+            (9, x'04040404040404040404040404040404', 'device:6', 3, 7, 1003, 0, 0, 5, 6, 2002, '');
+        INSERT INTO attempt VALUES
+            (1, 1, 1, 10, 11, 12, 500, 'status', 'first'),
+            (1, 2, 2, -1, 21, 22, NULL, 'timeout', ''),
+            (2, 1, 1, 10, 11, 12, 200, 'delivered', '');
+        INSERT INTO inbox VALUES
+            (1, 'r', 'message', 500, '{}'), (2, 'r', 'report', 501, '{\"a\":1}'), (3, 'r', 'message', 502, '{}');
+        DELETE FROM inbox WHERE cursor = 3;
+        INSERT INTO seen (identity, receiver, until) VALUES (x'0a', 'r', 900), (x'0b', 'r', 901);
+        INSERT INTO idempotency (key, scope, fingerprint, until, ids)
+            VALUES ('k', 's', zeroblob(32), 9000, x'01010101010101010101010101010101');
+        UPDATE tally SET n = 1; UPDATE tally SET n = 2 WHERE what = 4;
+        PRAGMA application_id = 0x70676174; PRAGMA user_version = 1; PRAGMA journal_mode = WAL;";
+
+    fn first_version(path: &Path) {
+        let connection = Connection::open(path).unwrap();
+        connection.execute_batch(V1).unwrap();
+        connection.execute_batch(V1_DATA).unwrap();
+    }
+
+    fn rows(connection: &Connection) -> Vec<i64> {
+        let count = |table| connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
+        TABLES.map(|table| count(table).unwrap()).to_vec()
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_keeps_everything() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.db");
+        first_version(&path);
+        let connection = schema::open(&path, Flush::Never).unwrap();
+
+        let id = |n| DeliveryId::from_bytes([n; 16]);
+        let detail = |n| query::delivery(&connection, id(n)).unwrap().unwrap();
+        let pending = query::pending(&connection, None, 9).unwrap();
+        assert_eq!(pending.len(), 1);
+        let one = &pending[0];
+        assert_eq!((one.id, &*one.lane, &*one.meta, one.created_at), (id(1), "uplink:a", r#"{"n":1}"#, 1_000));
+        assert_eq!((one.attempts, one.phase, one.planned, one.due), (2, 7, u64::MAX - 1, u64::MAX));
+
+        let one = detail(1);
+        assert_eq!((&one.body[..], one.summary.last_error.as_deref()), (&b"hello"[..], Some("timeout")));
+        let expected = [(1, 10, Some(500), "status", "first"), (2, u64::MAX, None, "timeout", "")];
+        let tried = |n| detail(n).attempts;
+        let told: Vec<_> =
+            one.attempts.iter().map(|a| (a.number, a.planned, a.status, &*a.class, &*a.detail)).collect();
+        assert_eq!(told, expected);
+        assert_eq!((one.attempts[1].started, one.attempts[1].finished), (21, 22));
+        assert_eq!([tried(2).len(), tried(3).len(), tried(4).len()], [1, 0, 0]);
+        let stands = |n| (detail(n).summary.state, detail(n).finished_at, detail(n).body);
+        assert_eq!(stands(2), (State::Delivered, Some(2_000), b"hello".to_vec().into()));
+        assert_eq!(stands(3), (State::Dead, Some(2_001), b"b".to_vec().into()));
+        assert_eq!(stands(4), (State::Dropped, Some(2_002), b"c".to_vec().into()));
+        for (lane, expected) in [("uplink:a", vec![id(2), id(1)]), ("device:6", vec![id(4)])] {
+            let filter = DeliveryFilter { lane: Some(lane.into()), limit: 9, ..DeliveryFilter::default() };
+            let page = query::deliveries(&connection, &filter).unwrap().deliveries;
+            assert_eq!(page.iter().map(|summary| summary.id).collect::<Vec<_>>(), expected);
+        }
+
+        let inbox = query::inbox(&connection, &InboxFilter { limit: 9, ..InboxFilter::default() }).unwrap();
+        assert_eq!(inbox.items.iter().map(|item| item.cursor).collect::<Vec<_>>(), [1, 2]);
+        connection.execute("INSERT INTO inbox VALUES (NULL, 'r', 'k', 1, '{}')", []).unwrap();
+        assert_eq!(connection.last_insert_rowid(), 4, "a cursor is never used again");
+        let remembered = "SELECT (SELECT group_concat(hex(identity) || until) FROM seen),
+                                 (SELECT key || scope || until || length(fingerprint) || hex(ids) FROM idempotency)";
+        let remembered: (String, String) =
+            connection.query_row(remembered, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let key = "ks90003201010101010101010101010101010101";
+        assert_eq!((&*remembered.0, &*remembered.1), ("0A900,0B901", key));
+        let counts = Counts { pending: 1, delivered: 1, dead: 1, dropped: 1, inbox: 2 };
+        assert_eq!(Counts::from(Tally::load(&connection).unwrap()), counts);
+        assert_eq!(query::paused_lanes(&connection).unwrap(), [""; 0]);
+
+        let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!((number("user_version"), number("auto_vacuum")), (2, 2));
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_has_the_tables_of_a_new_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let tables = |name: &str| -> Vec<(String, Option<String>)> {
+            let connection = schema::open(&directory.path().join(name), Flush::Never).unwrap();
+            let mut statement = connection.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").unwrap();
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+            rows.collect::<Result<_, _>>().unwrap()
+        };
+        first_version(&directory.path().join("old.db"));
+        assert_eq!(tables("old.db"), tables("new.db"));
+    }
+
+    #[test]
+    fn an_upgrade_that_is_cut_short_leaves_the_first_version() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.db");
+        first_version(&path);
+        let before = rows(&Connection::open(&path).unwrap());
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch("BEGIN").unwrap();
+        STEPS[1](&connection).unwrap();
+        assert_eq!(rows(&connection)[1], 1, "the newest attempts are with their deliveries");
+        drop(connection); // as a crash would
+
+        let connection = Connection::open(&path).unwrap();
+        assert_eq!(rows(&connection), before);
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(version, 1);
+        drop(connection);
+        schema::open(&path, Flush::Never).unwrap();
+    }
+}
