@@ -103,8 +103,7 @@ impl Gateway {
             config: Arc::clone(&config),
         };
         let engine = Engine::start(parts).await.map_err(CannotStart::because)?;
-        let shared =
-            Shared { clock, config: config_receiver.clone(), store, engine: engine.clone(), registry, metrics };
+        let shared = Shared::new(clock, config_receiver.clone(), store, engine.clone(), registry, metrics);
 
         let (stop, stopping) = watch::channel(false);
         let mut listeners = JoinSet::new();

@@ -103,7 +103,7 @@ macro_rules! hand_on {
 }
 
 hand_on! {
-    write accept(accept: Accept) -> Accepted;
+    write accept_all(accepts: Vec<Accept>) -> Vec<Result<Accepted, StoreError>>;
     write record(progress: Vec<Progress>) -> Vec<Recorded>;
     write set_paused(lane: String, paused: Paused) -> ();
     write replay(id: DeliveryId, now: Millis) -> Replayed;

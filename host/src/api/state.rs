@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use tokio::sync::watch;
 
+use super::acceptor::Acceptor;
 use crate::{
     clock::Clock,
     config::Config,
@@ -24,6 +25,7 @@ pub struct Shared {
     pub store: Arc<dyn Store>,
     /// What sends it.
     pub engine: Engine,
+    acceptor: Acceptor,
     /// Which device is connected.
     pub registry: Registry,
     /// What is counted.
@@ -39,6 +41,19 @@ pub(super) struct Submission {
 }
 
 impl Shared {
+    /// Puts together what handlers work with.
+    pub(crate) fn new(
+        clock: Clock,
+        config: watch::Receiver<Arc<Config>>,
+        store: Arc<dyn Store>,
+        engine: Engine,
+        registry: Registry,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let acceptor = Acceptor::start(&store, &engine);
+        Self { clock, config, store, engine, acceptor, registry, metrics }
+    }
+
     /// The configuration in force.
     pub(super) fn config(&self) -> Arc<Config> {
         Arc::clone(&self.config.borrow())
@@ -52,22 +67,7 @@ impl Shared {
             self.metrics.refused(Refused::Queue);
             NotAccepted::Full(full)
         })?;
-        let (store, engine) = (Arc::clone(&self.store), self.engine.clone());
-        let accepted = whole(async move {
-            let accepted = store.accept(accept).await?;
-            match &accepted {
-                Accepted::Stored { ids, .. } if !ids.is_empty() => engine.add(entries, places),
-                Accepted::Repeated { ids } => {
-                    drop(places);
-                    for id in ids {
-                        engine.take_up(*id, &*store).await?;
-                    }
-                }
-                Accepted::Stored { .. } | Accepted::KeyReused => {}
-            }
-            Ok(accepted)
-        })
-        .await;
+        let accepted = self.acceptor.accept(accept, entries, places).await;
         match &accepted {
             Ok(Accepted::Stored { ids, .. }) => self.metrics.accepted(ids.len()),
             Ok(_) => {}

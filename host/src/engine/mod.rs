@@ -270,8 +270,8 @@ impl Engine {
     }
 
     /// Takes up deliveries that the store has accepted, on the places reserved for them.
-    pub fn add(&self, entries: Vec<Entry>, places: Reservation) {
-        places.keep();
+    pub fn add(&self, entries: Vec<Entry>, places: Vec<Reservation>) {
+        places.into_iter().for_each(Reservation::keep);
         self.tell(Command::Add(entries));
     }
 

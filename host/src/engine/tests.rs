@@ -77,7 +77,7 @@ impl Store for Memory {
         not_asked()
     }
 
-    fn accept(&self, _: Accept) -> Answer<Accepted> {
+    fn accept_all(&self, _: Vec<Accept>) -> Answer<Vec<Result<Accepted, StoreError>>> {
         not_asked()
     }
 
@@ -199,7 +199,7 @@ impl Rig {
     fn add(&self, entries: Vec<Entry>) {
         let lanes = entries.iter().map(|entry| entry.lane().clone()).collect();
         let places = self.engine.reserve(lanes, &Limits::default()).unwrap();
-        self.engine.add(entries, places);
+        self.engine.add(entries, vec![places]);
     }
 
     /// Submits one item to a destination.

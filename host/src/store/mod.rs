@@ -57,10 +57,18 @@ pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>
 /// Every method fails with [`ErrorKind::Closed`] after [`close`](Self::close), and with the kind that says who must act
 /// otherwise: see [`ErrorKind`].
 pub trait Store: Send + Sync + 'static {
-    /// Stores bodies, deliveries and inbox items, all or nothing.
+    /// Stores bodies, deliveries and inbox items: what is in one [`Accept`] whole or not at all.
     ///
-    /// New deliveries are [`State::Pending`] with no attempts, planned and due when they were created.
-    fn accept(&self, accept: Accept) -> Answer<Accepted>;
+    /// Answers for each, in the same order; an error of its own is one's alone, and one for all of them means that
+    /// nothing was stored. New deliveries are [`State::Pending`] with no attempts, planned and due when they were
+    /// created.
+    fn accept_all(&self, accepts: Vec<Accept>) -> Answer<Vec<Result<Accepted, StoreError>>>;
+
+    /// As [`accept_all`](Self::accept_all), for one.
+    fn accept(&self, accept: Accept) -> Answer<Accepted> {
+        let all = self.accept_all(vec![accept]);
+        Box::pin(async move { all.await?.pop().unwrap_or_else(|| Err(StoreError::closed())) })
+    }
 
     /// Stores where deliveries stand, and the attempts that brought them there, in this order, all or nothing.
     ///

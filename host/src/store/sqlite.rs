@@ -49,6 +49,7 @@ pub struct SqliteStore {
     orders: mpsc::Sender<Order>,
     readers: Arc<Readers>,
     closing: Arc<Closing>,
+    path: Arc<Path>,
 }
 
 /// Says whether the store was told to close.
@@ -89,9 +90,10 @@ impl SqliteStore {
     fn open_now(path: &str) -> Result<Self, StoreError> {
         let place = Place::claim(path)?;
         let connection = schema::open(place.path(), place.flush())?;
-        let readers = Arc::new(Readers::new(place.path().into()));
+        let path: Arc<Path> = place.path().into();
+        let readers = Arc::new(Readers::new(Arc::clone(&path)));
         let orders = writer::start(connection, place)?;
-        Ok(Self { orders, readers, closing: Arc::default() })
+        Ok(Self { orders, readers, closing: Arc::default(), path })
     }
 
     /// Has the writer thread run `run`, and answers once its transaction is committed.
@@ -120,12 +122,22 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn accept(&self, accept: Accept) -> Answer<Accepted> {
-        if let Err(error) = accept.check() {
-            return Box::pin(async { Err(error) });
-        }
-        let weight = accept.bodies.iter().map(Bytes::len).sum();
-        self.write(accept, weight, write::accept)
+    fn accept_all(&self, accepts: Vec<Accept>) -> Answer<Vec<Result<Accepted, StoreError>>> {
+        let checked: Vec<_> = accepts.iter().map(Accept::check).collect();
+        let right = accepts.into_iter().zip(&checked).filter(|(_, checked)| checked.is_ok()).map(|(accept, _)| accept);
+        let right: Vec<_> = right.collect();
+        let weight = right.iter().flat_map(|accept| &accept.bodies).map(Bytes::len).sum();
+        let written = self.write(right, weight, write::accept_all);
+        let path = Arc::clone(&self.path);
+        Box::pin(async move {
+            let mut written = written.await?.into_iter();
+            let outcome = |checked: Result<(), StoreError>| {
+                checked?;
+                let outcome = written.next().ok_or_else(StoreError::closed)?;
+                outcome.map_err(|error| explain(&path, &error))
+            };
+            Ok(checked.into_iter().map(outcome).collect())
+        })
     }
 
     fn record(&self, progress: Vec<Progress>) -> Answer<Vec<Recorded>> {

@@ -12,6 +12,8 @@ pub(super) struct Session<'c> {
     pub(super) connection: &'c Connection,
     /// What the transaction under way changes.
     pub(super) tally: Tally,
+    /// How work that holds the work of several is done.
+    pub(super) care: Care,
     /// Whether something went wrong that may lie in the connection.
     pub(super) doubtful: bool,
     /// Where the next walk over what is old begins; see [`super::prune`].
@@ -55,6 +57,7 @@ impl<'c> Session<'c> {
         Ok(Self {
             connection,
             tally: Tally::default(),
+            care: Care::Together,
             doubtful: false,
             walks: [None; 2],
             add_body: connection.prepare(ADD_BODY)?,
@@ -107,6 +110,30 @@ impl<'c> Session<'c> {
         );
     }
 
+    /// Does `work`, or none of it.
+    ///
+    /// # Errors
+    /// The outer error is one that has undone the whole transaction; the inner one is the work's own.
+    pub(super) fn apart<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<rusqlite::Result<T>> {
+        self.run("SAVEPOINT part", [])?;
+        let before = self.tally;
+        let done = work(self);
+        if let Err(error) = &done {
+            // Some errors make SQLite roll everything back at once.
+            if self.connection.is_autocommit() {
+                return done.map(Ok);
+            }
+            self.doubt(error);
+            self.tally = before;
+            self.run("ROLLBACK TO part", [])?;
+        }
+        self.run("RELEASE part", [])?;
+        Ok(done)
+    }
+
     /// Runs a statement that is not run often.
     pub(super) fn run(&self, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
         self.connection.prepare_cached(sql)?.execute(params)
@@ -120,6 +147,15 @@ impl<'c> Session<'c> {
         }
         Ok(sum.into())
     }
+}
+
+/// Says what a failure undoes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Care {
+    /// Everything: then all of it is done again apart.
+    Together,
+    /// Only what failed, at the price of a savepoint for each.
+    Apart,
 }
 
 /// Counts deliveries by state, and the inbox, so that nobody has to walk them.

@@ -4,13 +4,27 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::packed;
 use super::query::{from_millis, stored, to_millis};
-use super::session::Session;
+use super::session::{Care, Session};
 use crate::store::{
     Accept, Accepted, DeliveriesWhen, DeliveryId, Idempotency, MAX_ATTEMPTS, Millis, NewItem, Paused, Pending,
     Progress, Recorded, Removed, Replayed, State,
 };
 
-/// Does [`Store::accept`](crate::store::Store::accept).
+/// Does [`Store::accept_all`](crate::store::Store::accept_all).
+pub(super) fn accept_all(
+    session: &mut Session<'_>,
+    accepts: &Vec<Accept>,
+) -> rusqlite::Result<Vec<rusqlite::Result<Accepted>>> {
+    let mut outcomes = Vec::with_capacity(accepts.len());
+    for one in accepts {
+        outcomes.push(match session.care {
+            Care::Together => Ok(accept(session, one)?),
+            Care::Apart => session.apart(|session| accept(session, one))?,
+        });
+    }
+    Ok(outcomes)
+}
+
 pub(super) fn accept(session: &mut Session<'_>, accept: &Accept) -> rusqlite::Result<Accepted> {
     if let Some(idempotency) = &accept.idempotency
         && let Some(earlier) = recall(session.connection, idempotency)?

@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::log::Log;
 use super::place::Place;
-use super::session::Session;
+use super::session::{Care, Session};
 use super::{explain, schema};
 use crate::store::{ErrorKind, StoreError};
 
@@ -256,6 +256,7 @@ fn commit(
 /// Does everything, or nothing.
 fn run_together(session: &mut Session<'_>, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
     session.begin()?;
+    session.care = Care::Together;
     for job in group {
         apply(job, session)?;
     }
@@ -269,21 +270,11 @@ fn run_apart(
     explain: impl Fn(&rusqlite::Error) -> StoreError,
 ) -> rusqlite::Result<()> {
     session.begin()?;
+    session.care = Care::Apart;
     for job in group {
-        session.run("SAVEPOINT job", [])?;
-        let before = session.tally;
-        match apply(job, session) {
-            Ok(()) => {}
-            // Some errors make SQLite roll everything back at once.
-            Err(error) if session.connection.is_autocommit() => return Err(error),
-            Err(error) => {
-                session.doubt(&error);
-                job.fail(explain(&error));
-                session.tally = before;
-                session.run("ROLLBACK TO job", [])?;
-            }
+        if let Err(error) = session.apart(|session| apply(job, session))? {
+            job.fail(explain(&error));
         }
-        session.run("RELEASE job", [])?;
     }
     session.commit()
 }
