@@ -73,7 +73,7 @@ async fn accept_and_record() {
         });
     }
     let mut ids: Vec<_> = callers.join_all().await.into_iter().flatten().collect();
-    row("accept, 64 in flight, 1 KiB", ids.len(), started);
+    row("accept, 64 in flight, 1 KiB", ids.len(), &started);
     ids.sort_unstable();
 
     for (batch, share) in [(64, 4), (512, 4), (64, 2), (512, 1)] {
@@ -83,7 +83,7 @@ async fn accept_and_record() {
             let batch = batch.iter().map(|id| progress(*id, State::Delivered, 1)).collect();
             place.store.record(batch).await.expect("room");
         }
-        row(&format!("record delivered, {batch} at once"), some.len(), started);
+        row(&format!("record delivered, {batch} at once"), some.len(), &started);
     }
     println!("{:<44} {:>9} KiB", "files", place.size() >> 10);
     place.store.close().await.expect("closed");
@@ -98,7 +98,7 @@ async fn retry() {
             let batch = batch.iter().map(|id| progress(*id, State::Pending, number)).collect();
             place.store.record(batch).await.expect("room");
         }
-        row(&format!("record retry {number}, 512 at once"), ids.len(), started);
+        row(&format!("record retry {number}, 512 at once"), ids.len(), &started);
     }
     ids.truncate(0);
     println!("{:<44} {:>9} KiB", "files", place.size() >> 10);
@@ -109,7 +109,7 @@ async fn a_million_pending() {
     let place = Place::new().await;
     let started = Start::now();
     let ids = fill(&place, MANY).await;
-    row("accept, 500 a request, shared body", ids.len(), started);
+    row("accept, 500 a request, shared body", ids.len(), &started);
     println!("{:<44} {:>9} KiB", "files", place.size() >> 10);
 
     let started = Start::now();
@@ -124,27 +124,27 @@ async fn a_million_pending() {
         }
     }
     assert_eq!(seen, MANY);
-    row("pending, MAX_SCAN a page", seen, started);
+    row("pending, MAX_SCAN a page", seen, &started);
 
     let started = Start::now();
     for wanted in ids[..100_000].chunks(64) {
         let contents = place.store.contents(wanted.to_vec()).await.expect("contents");
         assert!(contents.iter().all(Option::is_some));
     }
-    row("contents, 64 at once, in order", 100_000, started);
+    row("contents, 64 at once, in order", 100_000, &started);
     let scattered: Vec<_> = (0..100_000).map(|n| ids[n * 7_919 % ids.len()]).collect();
     let started = Start::now();
     for wanted in scattered.chunks(64) {
         place.store.contents(wanted.to_vec()).await.expect("contents");
     }
-    row("contents, 64 at once, scattered", 100_000, started);
+    row("contents, 64 at once, scattered", 100_000, &started);
 
     let started = Start::now();
     for batch in ids[..200_000].chunks(512) {
         let batch = batch.iter().map(|id| progress(*id, State::Delivered, 1)).collect();
         place.store.record(batch).await.expect("room");
     }
-    row("record delivered, 512 at once, of a million", 200_000, started);
+    row("record delivered, 512 at once, of a million", 200_000, &started);
     pages(&*place.store, &ids).await;
 
     let started = Start::now();
@@ -154,7 +154,7 @@ async fn a_million_pending() {
     while gone < 200_000 {
         gone += place.store.prune(retention).await.expect("room").deliveries;
     }
-    row("prune, 256 at once", gone, started);
+    row("prune, 256 at once", gone, &started);
     place.store.close().await.expect("closed");
 }
 
@@ -212,7 +212,7 @@ fn progress(id: DeliveryId, state: State, number: u8) -> Progress {
     Progress { id, state, attempts: number, phase: 1, planned: now, due: now, attempt: Some(attempt), finished_at }
 }
 
-fn row(what: &str, count: usize, started: Start) {
+fn row(what: &str, count: usize, started: &Start) {
     let each = started.at.elapsed().as_secs_f64() / count as f64;
     let work = (cpu_seconds() - started.cpu) / count as f64;
     println!("{what:<44} {:>9.2} µs {:>9.2} µs {:>12.0}", each * 1e6, work * 1e6, 1.0 / each);

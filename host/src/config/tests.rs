@@ -105,6 +105,8 @@ fn each_problem_has_its_place() {
         ),
         ("[listen]\ntls = { cert = 'c.pem' }", "t.toml:2:7: listen.tls.key: required, but missing"),
         // Store.
+        ("[retention]\ndead = 0", "t.toml:2:8: retention.dead: must be from 1 to 100000000"),
+        ("[retention]\ninbox_s = 59", "t.toml:2:11: retention.inbox_s: must be from 60 to 315360000"),
         ("[store]\nurl = 'pg://x'", "t.toml:2:7: store.url: must be sqlite:PATH, redis://… or rediss://…"),
         // Lingyang.
         ("[[lingyang.apps]]\nid='a'\nkeys=['k']", "t.toml:1:1: lingyang.apps[0].cids: required, but missing"),
