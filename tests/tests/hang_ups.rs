@@ -87,7 +87,10 @@ async fn what_is_stored_is_sent_though_its_client_hung_up() {
 async fn what_is_replayed_is_sent_though_its_operator_hung_up() {
     const DELIVERIES: usize = 100;
     let mut destination = Faulty::start(Fault::Refuses).await;
-    let to = format!("[[uplink.destinations]]\nname = 'acme'\nurl = '{}'\nretries = 0\ncircuit_after = 0\n", destination.url());
+    let to = format!(
+        "[[uplink.destinations]]\nname = 'acme'\nurl = '{}'\nretries = 0\ncircuit_after = 0\n",
+        destination.url()
+    );
     let rig = Rig::start(&to).await;
     for n in 0..DELIVERIES {
         let request = Request::post("/api/uplink/acme", uplink_batch(&[format!("sent {n}")]));

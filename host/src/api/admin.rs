@@ -13,7 +13,7 @@ use axum::{
 };
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use pushgate_core::{Error, ErrorKind};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -51,8 +51,11 @@ pub fn router(shared: Shared, admin: &Admin) -> Router {
         .route("/api/lanes/{lane}/resume", post(resume_lane))
         .route("/api/devices", get(list_devices))
         .route("/api/status", get(status))
-        .route("/metrics", get(metrics))
-        .layer(middleware::from_fn_with_state(admin.token().cloned(), authorize));
+        .route("/metrics", get(metrics));
+    let api = match admin.token() {
+        Some(token) => api.layer(middleware::from_fn_with_state(token.clone(), authorize)),
+        None => api,
+    };
     Router::new()
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
@@ -60,8 +63,7 @@ pub fn router(shared: Shared, admin: &Admin) -> Router {
         .with_state(shared)
 }
 
-async fn authorize(State(token): State<Option<Secret>>, request: Request, next: Next) -> Response {
-    let Some(token) = token else { return next.run(request).await };
+async fn authorize(State(token): State<Secret>, request: Request, next: Next) -> Response {
     let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = given.and_then(|value| value.strip_prefix("Bearer ")).and_then(|value| Secret::new(value).ok());
     if given.is_some_and(|given| given == token) {
@@ -131,7 +133,7 @@ async fn submit(
     }
     match shared.accept(submission).await? {
         Accepted::Stored { ids, .. } | Accepted::Repeated { ids } => {
-            Ok((StatusCode::ACCEPTED, Json(json!({ "ids": ids }))).into_response())
+            Ok((StatusCode::ACCEPTED, Json(Submitted { ids })).into_response())
         }
         Accepted::KeyReused => Err(Refusal::new(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -139,6 +141,12 @@ async fn submit(
             "was used with another body; take a new key for a new request",
         )),
     }
+}
+
+/// The answer to a submission.
+#[derive(Debug, Serialize)]
+struct Submitted {
+    ids: Vec<DeliveryId>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,6 +1,6 @@
 //! What every handler works with, and how each accepts: stored first, then under way, then answered.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Deref, sync::Arc};
 
 use tokio::sync::watch;
 
@@ -14,9 +14,14 @@ use crate::{
     store::{Accept, Accepted, DeliveryId, Paused, Removed, Replayed, State, Store, StoreError},
 };
 
-/// What every handler works with.
+/// What every handler works with. Routers clone it for every request, so a clone is one count.
 #[derive(Clone)]
 pub struct Shared {
+    parts: Arc<Parts>,
+}
+
+/// The parts of [`Shared`].
+pub struct Parts {
     /// The gateway's clock.
     pub clock: Clock,
     /// The configuration in force; a handler takes it once and keeps to it.
@@ -30,6 +35,14 @@ pub struct Shared {
     pub registry: Registry,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+}
+
+impl Deref for Shared {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
 }
 
 /// A request's deliveries on their way into the store: bodies, and who sends which.
@@ -51,7 +64,7 @@ impl Shared {
         metrics: Arc<Metrics>,
     ) -> Self {
         let acceptor = Acceptor::start(&store, &engine);
-        Self { clock, config, store, engine, acceptor, registry, metrics }
+        Self { parts: Arc::new(Parts { clock, config, store, engine, acceptor, registry, metrics }) }
     }
 
     /// The configuration in force.

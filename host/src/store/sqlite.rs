@@ -37,7 +37,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use self::place::Place;
 use self::readers::Readers;
 use self::session::Tally;
-use self::writer::{Order, Task};
+use self::writer::{Load, Order, Task};
 use super::{
     Accept, Accepted, Answer, Content, Counts, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, ErrorKind,
     InboxFilter, InboxPage, Millis, Paused, Pending, Progress, Pruned, Recorded, Removed, Replayed, Retention, Store,
@@ -97,7 +97,7 @@ impl SqliteStore {
     }
 
     /// Has the writer thread run `run`, and answers once its transaction is committed.
-    fn write<I, O>(&self, input: I, weight: usize, run: writer::Run<I, O>) -> Answer<O>
+    fn write<I, O>(&self, input: I, load: Load, run: writer::Run<I, O>) -> Answer<O>
     where
         I: Send + 'static,
         O: Send + 'static,
@@ -105,7 +105,7 @@ impl SqliteStore {
         let (orders, closing) = (self.orders.clone(), Arc::clone(&self.closing));
         Box::pin(async move {
             let (reply, answer) = oneshot::channel();
-            let task = Task::new(input, weight, run, reply);
+            let task = Task::new(input, load, run, reply);
             orders.send(Order::Run(Box::new(task))).await.map_err(|_| closing.gone())?;
             answer.await.unwrap_or_else(|_| Err(closing.gone()))
         })
@@ -126,8 +126,9 @@ impl Store for SqliteStore {
         let checked: Vec<_> = accepts.iter().map(Accept::check).collect();
         let right = accepts.into_iter().zip(&checked).filter(|(_, checked)| checked.is_ok()).map(|(accept, _)| accept);
         let right: Vec<_> = right.collect();
-        let weight = right.iter().flat_map(|accept| &accept.bodies).map(Bytes::len).sum();
-        let written = self.write(right, weight, write::accept_all);
+        let bytes = right.iter().flat_map(|accept| &accept.bodies).map(Bytes::len).sum();
+        let load = Load { bytes, callers: right.len() };
+        let written = self.write(right, load, write::accept_all);
         let path = Arc::clone(&self.path);
         Box::pin(async move {
             let mut written = written.await?.into_iter();
@@ -141,7 +142,8 @@ impl Store for SqliteStore {
     }
 
     fn record(&self, progress: Vec<Progress>) -> Answer<Vec<Recorded>> {
-        self.write(progress, 0, write::record)
+        let load = Load { bytes: 0, callers: progress.len() };
+        self.write(progress, load, write::record)
     }
 
     fn pending(&self, after: Option<DeliveryId>, limit: usize) -> Answer<Vec<Pending>> {
@@ -153,7 +155,7 @@ impl Store for SqliteStore {
     }
 
     fn set_paused(&self, lane: String, paused: Paused) -> Answer<()> {
-        self.write((lane, paused), 0, write::set_paused)
+        self.write((lane, paused), Load::ONE, write::set_paused)
     }
 
     fn paused_lanes(&self) -> Answer<Vec<String>> {
@@ -169,11 +171,11 @@ impl Store for SqliteStore {
     }
 
     fn replay(&self, id: DeliveryId, now: Millis) -> Answer<Replayed> {
-        self.write((id, now), 0, write::replay)
+        self.write((id, now), Load::ONE, write::replay)
     }
 
     fn remove(&self, id: DeliveryId) -> Answer<Removed> {
-        self.write(id, 0, write::remove)
+        self.write(id, Load::ONE, write::remove)
     }
 
     fn inbox(&self, filter: InboxFilter) -> Answer<InboxPage> {
@@ -181,7 +183,7 @@ impl Store for SqliteStore {
     }
 
     fn prune(&self, retention: Retention) -> Answer<Pruned> {
-        self.write(retention, 0, prune::prune)
+        self.write(retention, Load::ONE, prune::prune)
     }
 
     fn counts(&self) -> Answer<Counts> {
@@ -189,7 +191,7 @@ impl Store for SqliteStore {
     }
 
     fn ready(&self) -> Answer<()> {
-        self.write((), 0, write::probe)
+        self.write((), Load::ONE, write::probe)
     }
 
     fn close(&self) -> Answer<()> {

@@ -31,6 +31,9 @@ const MAX_GROUP: usize = 512;
 /// Bounds the bodies of one commit (ours); a single larger body is committed by itself.
 const MAX_GROUP_BYTES: usize = 8 << 20;
 
+/// Spaces out the commits of several callers (ours): more callers share one, and each waits a little longer.
+const SPACING: Duration = Duration::from_micros(1000);
+
 /// Spaces out fresh connections (ours): opening one takes longer than failing on the old one.
 const REOPEN_EVERY: Duration = Duration::from_secs(1);
 
@@ -69,6 +72,8 @@ pub(super) fn start(connection: Connection, place: Place) -> Result<mpsc::Sender
 pub(super) trait Job: Send {
     /// How many bytes it brings.
     fn weight(&self) -> usize;
+    /// How many callers' work it is.
+    fn callers(&self) -> usize;
     /// Does the work and keeps the outcome. It may be done again after a rollback.
     fn apply(&mut self, session: &mut Session<'_>) -> rusqlite::Result<()>;
     /// Replaces the outcome.
@@ -80,21 +85,25 @@ pub(super) trait Job: Send {
 /// Is one caller's work: input, outcome, and where to send it.
 pub(super) struct Task<I, O> {
     input: I,
-    weight: usize,
+    load: Load,
     run: Run<I, O>,
     outcome: Option<Result<O, StoreError>>,
     reply: oneshot::Sender<Result<O, StoreError>>,
 }
 
 impl<I, O> Task<I, O> {
-    pub(super) fn new(input: I, weight: usize, run: Run<I, O>, reply: oneshot::Sender<Result<O, StoreError>>) -> Self {
-        Self { input, weight, run, outcome: None, reply }
+    pub(super) fn new(input: I, load: Load, run: Run<I, O>, reply: oneshot::Sender<Result<O, StoreError>>) -> Self {
+        Self { input, load, run, outcome: None, reply }
     }
 }
 
 impl<I: Send, O: Send> Job for Task<I, O> {
     fn weight(&self) -> usize {
-        self.weight
+        self.load.bytes
+    }
+
+    fn callers(&self) -> usize {
+        self.load.callers
     }
 
     fn apply(&mut self, session: &mut Session<'_>) -> rusqlite::Result<()> {
@@ -109,6 +118,41 @@ impl<I: Send, O: Send> Job for Task<I, O> {
     fn answer(self: Box<Self>) {
         let outcome = self.outcome.unwrap_or_else(|| Err(StoreError::closed()));
         let _ = self.reply.send(outcome); // the caller may have stopped waiting
+    }
+}
+
+/// Says how much work a task is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Load {
+    /// The bytes it brings.
+    pub(super) bytes: usize,
+    /// How many callers' work it is.
+    pub(super) callers: usize,
+}
+
+impl Load {
+    /// Is one caller's work that brings next to nothing.
+    pub(super) const ONE: Self = Self { bytes: 0, callers: 1 };
+}
+
+/// Keeps commits apart while there are several callers, so that each commit is many callers' and its price is shared. A
+/// single caller who waits for each answer is never held up.
+#[derive(Default)]
+struct Pace {
+    /// When the last commit began, if it was several callers'.
+    last: Option<Instant>,
+}
+
+impl Pace {
+    fn wait(&self) {
+        let spent = self.last.map_or(SPACING, |last| last.elapsed());
+        if let Some(rest) = SPACING.checked_sub(spent).filter(|rest| !rest.is_zero()) {
+            thread::sleep(rest);
+        }
+    }
+
+    fn begin(&mut self, callers: usize) {
+        self.last = (callers > 1).then(Instant::now);
     }
 }
 
@@ -160,7 +204,8 @@ impl Writer {
         };
         let mut log = Log::default();
         let mut group = Vec::with_capacity(MAX_GROUP);
-        while self.gather(&mut group) {
+        let mut pace = Pace::default();
+        while self.gather(&mut group, &mut pace) {
             commit(&mut session, &mut group, |error| explain(self.place.path(), error));
             group.drain(..).for_each(Job::answer);
             if session.doubtful {
@@ -174,7 +219,7 @@ impl Writer {
     /// Answers a group, when there is nothing to work with.
     fn refuse(&mut self, error: &rusqlite::Error) -> End {
         let mut group = Vec::new();
-        if !self.gather(&mut group) {
+        if !self.gather(&mut group, &mut Pace::default()) {
             return End::Stop;
         }
         let error = explain(self.place.path(), error);
@@ -186,7 +231,7 @@ impl Writer {
     }
 
     /// Waits for work, and fills a group with what there is. Returns whether there was any: else nothing more comes.
-    fn gather(&mut self, group: &mut Group) -> bool {
+    fn gather(&mut self, group: &mut Group, pace: &mut Pace) -> bool {
         if self.queued.is_empty() {
             loop {
                 if self.orders.blocking_recv_many(&mut self.received, MAX_GROUP) == 0 {
@@ -198,6 +243,7 @@ impl Writer {
                 }
             }
         }
+        pace.wait();
         let mut weight = 0;
         while group.len() < MAX_GROUP && weight < MAX_GROUP_BYTES {
             if self.queued.is_empty()
@@ -210,6 +256,7 @@ impl Writer {
             weight += job.weight();
             group.push(job);
         }
+        pace.begin(group.iter().map(|job| job.callers()).sum());
         true
     }
 
@@ -312,7 +359,7 @@ mod tests {
         };
         let accept = Accept { bodies: vec![vec![id; body].into()], deliveries: vec![delivery], ..Accept::default() };
         let (reply, answer) = oneshot::channel();
-        (Box::new(Task::new(accept, body, write::accept, reply)), answer)
+        (Box::new(Task::new(accept, Load { bytes: body, callers: 1 }, write::accept, reply)), answer)
     }
 
     fn commit_all(connection: &Connection, tasks: Vec<(Box<dyn Job>, Answered)>) -> Vec<Result<Accepted, StoreError>> {
@@ -356,7 +403,7 @@ mod tests {
             panic!("on purpose: not a failure of this test");
         };
         let (first, mut stored) = accepting(1, 9);
-        let mut group = vec![first, Box::new(Task::new((), 0, buggy, reply))];
+        let mut group = vec![first, Box::new(Task::new((), Load::ONE, buggy, reply))];
         let mut session = Session::new(&connection).unwrap();
         commit(&mut session, &mut group, |error| explain(Path::new("x.db"), error));
         group.into_iter().for_each(Job::answer);
