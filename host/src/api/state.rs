@@ -97,7 +97,7 @@ impl Shared {
         whole(async move {
             let replayed = store.replay(id, now).await?;
             match &replayed {
-                Replayed::Pending(pending) => engine.add_pending(std::slice::from_ref(pending)),
+                Replayed::Pending(pending) => drop(engine.add_pending(std::slice::from_ref(pending))),
                 // It was replayed before, and the news of it was lost.
                 Replayed::Refused(State::Pending) if engine.take_up(id, &*store).await? => return Ok(Replay::Done),
                 Replayed::Refused(state) => return Ok(Replay::Refused(*state)),

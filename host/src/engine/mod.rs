@@ -25,7 +25,7 @@ mod table;
 mod tests;
 mod timers;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use pushgate_core::{
     Delivery, Instant, Schedule,
@@ -118,11 +118,15 @@ impl Entry {
     }
 
     /// Takes up a delivery that the store has as pending; `None` when nothing here can send it.
-    fn resume(pending: &Pending) -> Option<Self> {
-        let Ok(lane) = pending.lane.parse::<LaneKey>() else {
+    ///
+    /// `lanes` are the names read so far: many deliveries share a few.
+    fn resume<'p>(pending: &'p Pending, lanes: &mut HashMap<&'p str, LaneKey>) -> Option<Self> {
+        let known = lanes.get(&*pending.lane).cloned();
+        let Ok(lane) = known.map_or_else(|| pending.lane.parse::<LaneKey>(), Ok) else {
             tracing::warn!(id = %pending.id, lane = &*pending.lane, "kept, but nothing here sends on such a lane");
             return None;
         };
+        lanes.entry(&pending.lane).or_insert_with(|| lane.clone());
         let meta = Meta::read(&pending.meta).filter(|meta| {
             // A device takes messages and nothing else.
             matches!(meta, Meta::Message(_)) == matches!(lane, LaneKey::Device(_))
@@ -228,6 +232,8 @@ enum Command {
     },
     Lanes(oneshot::Sender<Vec<LaneStatus>>),
     Reload(Arc<Config>),
+    /// Says when everything told before has been obeyed.
+    Tell(oneshot::Sender<()>),
     /// The recorder has caught up.
     CaughtUp,
     Drain(oneshot::Sender<()>),
@@ -251,12 +257,17 @@ impl Engine {
             }
         }
         tokio::spawn(scheduler::run(parts, depths, commands, received, events));
-        let mut after = None;
+        let (mut after, mut taken_up) = (None, None::<oneshot::Receiver<()>>);
         loop {
             let page = store.pending(after, MAX_SCAN).await?;
+            // A page is read while the one before it is taken up, and no further ahead: a million rows waiting to be
+            // taken up would take more memory than they do afterwards.
+            if let Some(taken_up) = taken_up.take() {
+                let _: Result<(), _> = taken_up.await; // an engine that has been drained takes up nothing
+            }
             let Some(last) = page.last() else { return Ok(engine) };
             after = Some(last.id);
-            engine.add_pending(&page);
+            taken_up = Some(engine.add_pending(&page));
         }
     }
 
@@ -275,12 +286,17 @@ impl Engine {
         self.tell(Command::Add(entries));
     }
 
-    /// Takes up deliveries that the store has as pending: at the start, or because an operator replays one.
-    pub fn add_pending(&self, pending: &[Pending]) {
-        let entries: Vec<_> = pending.iter().filter_map(Entry::resume).collect();
+    /// Takes up deliveries that the store has as pending: at the start, or because an operator replays one. What it
+    /// returns says when that is done.
+    pub fn add_pending(&self, pending: &[Pending]) -> oneshot::Receiver<()> {
+        let mut lanes = HashMap::new();
+        let entries: Vec<_> = pending.iter().filter_map(|pending| Entry::resume(pending, &mut lanes)).collect();
         // They have been accepted: a full lane is no reason to lose them.
         entries.iter().for_each(|entry| self.depths.add(&entry.lane));
         self.tell(Command::Add(entries));
+        let (done, obeyed) = oneshot::channel();
+        self.tell(Command::Tell(done));
+        obeyed
     }
 
     /// Takes up a delivery that the store has as pending, unless it is under way already, and says whether it took it
@@ -299,7 +315,7 @@ impl Engine {
         }
         let found = store.pending(id.before(), 1).await?;
         match found.first().filter(|pending| pending.id == id) {
-            Some(_) => self.add_pending(&found),
+            Some(_) => drop(self.add_pending(&found)),
             None => return Ok(false),
         }
         Ok(true)

@@ -146,6 +146,9 @@ impl Scheduler {
                 let _ = answer.send(lanes);
             }
             Command::Reload(config) => self.reload(config),
+            Command::Tell(answer) => {
+                let _ = answer.send(());
+            }
             Command::CaughtUp => self.touched = self.lanes.numbers(),
             Command::Drain(answer) => self.draining.get_or_insert_default().push(answer),
         }

@@ -535,7 +535,7 @@ async fn messages_that_are_not_at_hand_keep_their_order() {
         }
     });
     let mut device = rig.connect(DEVICE);
-    rig.engine.add_pending(&pending.collect::<Vec<_>>());
+    drop(rig.engine.add_pending(&pending.collect::<Vec<_>>()));
     let last = rig.message(Flag::UntilAnswered);
     let accepted: Vec<_> = first.iter().chain([&last]).map(|entry| entry.id().to_string()).collect();
     rig.add(vec![last]);
