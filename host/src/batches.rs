@@ -16,16 +16,23 @@ use crate::engine::{Items, Meta, Payload};
 ///
 /// What may not be sent, with its member.
 pub fn uplink_batches(body: &[u8]) -> Result<Vec<Payload>, Error> {
-    // Read twice, since `MsgType` may stand after the items; what is held at a time is one request's items.
-    let Summary { msg_type, items } = uplink::read(body, |_| {})?;
-    if items == 0 {
-        return Ok(vec![payload(uplink_batch(msg_type, 0, &[])?, 0, 0)]);
-    }
+    // `MsgType` may stand after the items, so what needs several requests is read twice: what is held at a time is one
+    // request's items.
+    let mut first = Vec::new();
+    let Summary { msg_type, items } = uplink::read(body, |item| {
+        if first.len() < MAX_BATCH_ITEMS as usize {
+            first.push(Sendable::from(item));
+        }
+    })?;
     let class = match msg_type {
         MsgType::Messages => 1,
         MsgType::Reports => 2,
         _ => 0, // what others are nobody knows: it shares no request
     };
+    if items <= MAX_BATCH_ITEMS {
+        return Ok(vec![payload(uplink_batch(msg_type, 0, &first)?, class, first.len())]);
+    }
+    drop(first);
     let (mut batches, mut failed) = (Vec::new(), None);
     let (mut batch, mut index) = (Vec::new(), 0);
     uplink::read(body, |item| {

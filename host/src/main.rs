@@ -1,14 +1,8 @@
 //! The `pushgate` command.
 
-use mimalloc::MiMalloc;
 use pushgate::cli::Cli;
 use std::process::ExitCode;
 use tokio::runtime::Builder;
-
-/// Every request and every send takes and gives back some dozens of pieces of memory, on several threads: the system's
-/// allocator costs a fifth of all time there.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = match Cli::from_command_line() {

@@ -32,7 +32,7 @@ const MAX_GROUP: usize = 512;
 const MAX_GROUP_BYTES: usize = 8 << 20;
 
 /// Spaces out the commits of several callers (ours): more callers share one, and each waits a little longer.
-const SPACING: Duration = Duration::from_micros(1000);
+const SPACING: Duration = Duration::from_micros(400);
 
 /// Spaces out fresh connections (ours): opening one takes longer than failing on the old one.
 const REOPEN_EVERY: Duration = Duration::from_secs(1);
