@@ -42,7 +42,7 @@ pub type Millis = u64;
 pub const MAX_PAGE: usize = 1_000;
 
 /// Caps the entries of one page of [`Store::pending`] (ours).
-pub const MAX_SCAN: usize = 1_000;
+pub const MAX_SCAN: usize = 10_000;
 
 /// Is what every method of [`Store`] returns: a future that owns all it needs, so that it can be spawned.
 ///

@@ -4,7 +4,10 @@ use std::sync::{Arc, LazyLock};
 
 use pushgate_core::{Instant, Verdict, lingyang::Cid};
 
-use super::{Scheduler, attempt};
+use super::{
+    Scheduler,
+    outcome::{attempt, pending_lane},
+};
 use crate::{
     engine::{
         Command, LaneKey,
@@ -122,7 +125,7 @@ impl Scheduler {
         let Some(pending) = self.table.get_mut(part.slot) else { return };
         pending.step = Step::Waiting;
         self.parts.metrics.attempt(class, part.planned, now);
-        let lane = super::pending_lane(&self.lanes, part.slot, &self.table);
+        let lane = pending_lane(&self.lanes, part.slot, &self.table);
         self.announce_attempt(part.id, lane, &attempt, class);
         self.record(part.slot, Some(attempt));
         self.advance(part.slot, None);
@@ -132,7 +135,7 @@ impl Scheduler {
     pub(super) fn acknowledge(&mut self, cid: u32, id: DeliveryId) {
         let now = self.parts.clock.now();
         let Some(slot) = self.table.find(id) else { return };
-        let own = super::pending_lane(&self.lanes, slot, &self.table) == Some(&LaneKey::Device(cid));
+        let own = pending_lane(&self.lanes, slot, &self.table) == Some(&LaneKey::Device(cid));
         let Some(pending) = self.table.get_mut(slot).filter(|_| own) else { return };
         pending.delivery.answered(&DEVICE.schedule(pending.nature.flag()), now, Verdict::Delivered);
         if let Some(outcome) = pending.delivery.outcome() {
