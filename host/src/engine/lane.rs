@@ -37,6 +37,8 @@ pub(super) struct Lane {
     rate: Option<Rate>,
     /// The timer that is set for the lane.
     alarm: Option<Instant>,
+    /// How its queue stands: by the last terms it had.
+    order: Order,
     /// Where and how it is sent; `None` while the configuration has no such destination.
     pub(super) terms: Option<Arc<Terms>>,
     /// Bytes of payloads kept at hand.
@@ -72,6 +74,7 @@ impl Lane {
             circuit: Circuit::default(),
             rate: None,
             alarm: None,
+            order: Order::AsItComes,
             terms: None,
             kept: 0,
             rest_until: Instant::from_millis(0),
@@ -87,8 +90,14 @@ impl Lane {
         // A limit that stays the same remembers what it has let through.
         let same = self.rate.take().filter(|rate| per_second.is_some_and(|per_second| rate.is_of(per_second)));
         self.rate = same.or(per_second.map(Rate::new));
+        self.order = terms.as_ref().map_or(self.order, |terms| terms.order);
         self.terms = terms;
         self.circuit = Circuit::default();
+    }
+
+    /// Says whether what is queued has to be queued anew to be sent on `terms`.
+    pub(super) fn queues_otherwise(&self, terms: &Terms) -> bool {
+        self.order != terms.order
     }
 
     /// Stops sending, or goes on; who goes on gives the destination another chance.

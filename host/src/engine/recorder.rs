@@ -108,7 +108,8 @@ impl Recorder {
                         tracing::error!(%error, id = %record.id, "gave up recording; after a restart it is sent again");
                         break;
                     }
-                    _ => tries += 1,
+                    // A store that takes nothing at all is no fault of this record's.
+                    _ => tries += u32::from(self.store.ready().await.is_ok()),
                 }
                 time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSES[1]);

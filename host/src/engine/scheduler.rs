@@ -315,8 +315,7 @@ impl Scheduler {
         for number in self.lanes.numbers() {
             let terms = self.lanes.terms(number, &self.parts.config);
             let Some(lane) = self.lanes.get_mut(number) else { continue };
-            let was_in = lane.terms.as_ref().map(|terms| terms.order);
-            let in_new_order = terms.as_ref().is_some_and(|terms| was_in.is_some_and(|was| was != terms.order));
+            let in_new_order = terms.as_ref().is_some_and(|terms| lane.queues_otherwise(terms));
             if in_new_order {
                 lane.clear_queue();
             }

@@ -110,7 +110,7 @@ impl Store for Memory {
     }
 
     fn ready(&self) -> Answer<()> {
-        not_asked()
+        self.fails().unwrap_or_else(|| ready(()))
     }
 
     fn close(&self) -> Answer<()> {
@@ -513,6 +513,16 @@ async fn a_reload_takes_deliveries_along_into_new_terms() {
     rig.engine.reload(Arc::new(destinations("ordered = true\nlinger_ms = 0")));
     rig.at(100_010).await;
     assert_eq!(rig.receivers.requests("/flap")[3..].join(","), "1,2,3,4");
+
+    // What is queued in strict order, which has no queue of its own, is queued anew where there is one.
+    rig.engine.set_paused(LaneKey::Uplink("flap".into()), Paused::Yes);
+    rig.submit("flap", 5);
+    rig.at(100_020).await;
+    rig.engine.reload(Arc::new(Config::default()));
+    rig.engine.reload(Arc::new(destinations("linger_ms = 0")));
+    rig.engine.set_paused(LaneKey::Uplink("flap".into()), Paused::No);
+    rig.at(100_030).await;
+    assert_eq!(rig.receivers.requests("/flap").last().map(String::as_str), Some("5"));
 }
 
 #[tokio::test(start_paused = true)]

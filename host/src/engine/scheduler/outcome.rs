@@ -96,7 +96,12 @@ impl Scheduler {
             _ => State::Dead,
         };
         match (outcome, &lane.terms) {
-            (Outcome::Delivered, _) => lane.circuit.delivered(),
+            (Outcome::Delivered, _) => {
+                if lane.circuit.is_open() {
+                    tracing::info!(lane = %lane.key, "its destination takes deliveries again");
+                }
+                lane.circuit.delivered();
+            }
             (Outcome::Exhausted, Some(terms)) if lane.circuit.exhausted(id, terms.breaker, now) => {
                 tracing::warn!(
                     lane = %lane.key,
