@@ -67,7 +67,7 @@ impl Lanes {
         self.by_key.values().copied().collect()
     }
 
-    /// The terms of every lane, as a configuration has them.
+    /// The terms that a configuration has for a lane.
     pub(super) fn terms(&self, number: u32, config: &Config) -> Option<Arc<Terms>> {
         Terms::of(&self.get(number)?.key, config)
     }

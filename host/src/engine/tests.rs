@@ -498,6 +498,38 @@ async fn a_blip_of_the_store_costs_no_attempt_and_wedges_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_probe_that_the_store_has_no_body_for_leaves_its_place_to_the_next() {
+    let config = destinations("batch_items = 1\nretries = 0\ncircuit_after = 1\ncircuit_probe_ms = 1000");
+    let rig = Rig::with(Memory::default(), config).await;
+    *rig.receivers.down.lock().unwrap() = true;
+    rig.submit("flap", 0);
+    rig.at(10).await;
+    // What waits for the probe is not at hand: its body comes from the store, which fails.
+    let (meta, body) = (Meta::Items(Items { class: 1, count: 1 }), Bytes::from_static(br#"{"MsgType":0,"Data":[1]}"#));
+    let (id, now) = (DeliveryId::new(), rig.clock.now());
+    let payload = Arc::new(Payload { meta: meta.clone(), body: body.clone() });
+    let row = Entry::new(id, LaneKey::Uplink("flap".into()), now, payload).to_row(0, now);
+    rig.store.contents.lock().unwrap().insert(id, Content { meta: row.meta.clone(), body });
+    let pending = Pending {
+        id,
+        lane: row.lane.into(),
+        meta: row.meta,
+        created_at: row.created_at,
+        attempts: 0,
+        phase: 0,
+        planned: row.created_at,
+        due: row.created_at,
+    };
+    drop(rig.engine.add_pending(&[pending]));
+    *rig.receivers.down.lock().unwrap() = false;
+    rig.at(900).await;
+    *rig.store.failing.lock().unwrap() = 2;
+    rig.at(5000).await;
+    assert_eq!(rig.receivers.requests("/flap"), ["0", "1"]);
+    assert!(rig.engine.lanes().await.is_empty(), "the circuit is closed and nothing is left");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reload_takes_deliveries_along_into_new_terms() {
     let rig = Rig::with(Memory::default(), destinations("linger_ms = 0\nretry_every_ms = 60000")).await;
     *rig.receivers.down.lock().unwrap() = true;

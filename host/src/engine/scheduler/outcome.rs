@@ -53,6 +53,8 @@ impl Scheduler {
         pending.step = Step::Waiting;
         if let Some(lane) = self.lanes.get_mut(pending.lane) {
             lane.rest(now.plus(STORE_REST));
+            // A probe that never went out has shown nothing: the next one takes its place.
+            lane.circuit.gone(part.id, now);
         }
         self.advance(part.slot, None);
     }
