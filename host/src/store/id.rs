@@ -6,8 +6,6 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
 
-use super::Millis;
-
 /// Names a delivery: a UUID version 7, written as 32 lowercase hexadecimal digits.
 ///
 /// Identifiers sort by the time they were made, and those of one process in the order they were made.
@@ -42,13 +40,6 @@ impl DeliveryId {
     /// Returns the identifier right before this one, if there is one: what a page that begins with this one starts behind.
     pub fn before(&self) -> Option<Self> {
         self.0.as_u128().checked_sub(1).map(|before| Self(Uuid::from_u128(before)))
-    }
-
-    /// Returns the lowest value an identifier made at `time` or later can have.
-    pub fn floor(time: Millis) -> Self {
-        // RFC 9562: the first 48 bits are milliseconds.
-        let millis = u128::from(time.min((1 << 48) - 1));
-        Self(Uuid::from_u128(millis << 80))
     }
 }
 
@@ -129,14 +120,5 @@ mod tests {
     fn identifiers_sort_in_the_order_they_were_made() {
         let made: Vec<_> = (0..1000).map(|_| DeliveryId::new()).collect();
         assert!(made.is_sorted_by(|a, b| a < b));
-    }
-
-    #[test]
-    fn the_floor_of_a_moment_parts_the_identifiers_before_it_from_those_after() {
-        let id = DeliveryId::from_bytes([0x01, 0x8f, 0xab, 0xcd, 0, 1, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0]);
-        let made = 0x018f_abcd_0001;
-        assert!(DeliveryId::floor(made) <= id);
-        assert!(id < DeliveryId::floor(made + 1));
-        assert!(id < DeliveryId::floor(Millis::MAX));
     }
 }
