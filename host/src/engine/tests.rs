@@ -182,8 +182,13 @@ impl Rig {
     }
 
     async fn with(store: Memory, config: Config) -> Self {
+        Self::at_time(Clock::start(), store, config).await
+    }
+
+    /// A rig whose time runs by `clock`, for stores that hold instants of it already.
+    async fn at_time(clock: Clock, store: Memory, config: Config) -> Self {
         let receivers = Arc::new(Receivers::default());
-        let (clock, registry, store) = (Clock::start(), Registry::default(), Arc::new(store));
+        let (registry, store) = (Registry::default(), Arc::new(store));
         let parts = Parts {
             clock,
             store: Arc::<Memory>::clone(&store),
@@ -351,7 +356,7 @@ async fn a_restart_goes_on_where_the_schedule_stood() {
         store.contents.get_mut().unwrap().insert(pending.id, content);
         store.pending.push(pending);
     }
-    let rig = Rig::new(store).await;
+    let rig = Rig::at_time(clock, store, Config::default()).await;
     rig.at(1500).await;
     assert_eq!(rig.story(), ["1 at 0 offline", "2 at 1000 offline"], "the untouched one begins");
     rig.at(2500).await;
