@@ -1,7 +1,8 @@
 //! The device link: one JSON object a line between the gateway and a device, over any byte stream.
 //!
 //! The vendor's own wire is not public, so this one is ours. [`Frame`] is one line; [`LineBuffer`] finds the lines in
-//! what a stream delivers.
+//! what a stream delivers. What is said when is decided by two machines without I/O, one for each end:
+//! [`device::Device`] and [`host::Host`].
 //!
 //! ```text
 //! device → host  {"hello":{"token":"…"}}
@@ -13,11 +14,23 @@
 //! host → device  {"error":{"code":401,"message":"…"}}
 //! ```
 
+mod allowance;
+mod backoff;
+pub mod device;
 mod frame;
+mod heart;
+pub mod host;
+mod id;
 mod line;
+mod refusal;
 
+pub use backoff::{Backoff, FIRST_WAIT, LONGEST_WAIT};
+pub use device::Device;
 pub use frame::{Frame, Hello, Message, Problem, Receipt, ReceiptState, Welcome};
+pub use host::Host;
+pub use id::{MAX_ID_LEN, RECENT_IDS};
 pub use line::LineBuffer;
+pub use refusal::Refusal;
 
 /// Bytes a line may have, its line feed included: "at most 1 KiB" (the device link; ours).
 pub const MAX_LINE_LEN: usize = 1024;
@@ -27,3 +40,6 @@ pub const HEARTBEAT_SECS: u32 = 30;
 
 /// Heartbeats without a word after which a side closes: "silence for 3 heartbeats closes" (the device link; ours).
 pub const SILENT_HEARTBEATS: u32 = 3;
+
+// A server holds tens of thousands of these, a device one.
+const _: () = assert!(size_of::<Host>() <= 192);
