@@ -92,7 +92,7 @@ enum Given {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "nothing happens until it is done"]
 pub enum Step<'s> {
-    /// Open a stream, then call [`Device::opened`] (or [`Device::opened_with_welcome`]); when that fails,
+    /// Open a stream, then call [`Device::opened`] (or [`Device::opened_without_hello`]); when that fails,
     /// [`Device::closed`].
     Connect,
     /// Write this frame, then call [`Device::sent`]; when that fails, close the stream and call [`Device::closed`].
