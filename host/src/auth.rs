@@ -17,6 +17,8 @@ use crate::config::{App, Lingyang, Secret};
 pub struct Device<'c> {
     /// The device.
     pub cid: Cid,
+    /// The last second its token is good for, in unix seconds.
+    pub expire: u32,
     /// Its app.
     pub app: &'c App,
 }
@@ -58,7 +60,7 @@ pub fn device<'c>(lingyang: &'c Lingyang, token: Text<'_>, now: u64) -> Result<D
     let app = lingyang.app_of(cid.value()).ok_or(NotADevice::NoApp(cid))?;
     let keys = app.keys().iter().map(|key| key.reveal().as_bytes());
     token.verify(keys, now).map_err(NotADevice::Token)?;
-    Ok(Device { cid, app })
+    Ok(Device { cid, expire: token.expire(), app })
 }
 
 /// Finds the app of an application server, whose key may be any of the app's.

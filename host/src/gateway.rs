@@ -6,12 +6,12 @@ use axum::{
     Router,
     http::{StatusCode, header},
 };
-use tokio::{net::TcpListener, sync::watch, task::JoinSet, time};
+use tokio::{sync::watch, task::JoinSet, time};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
     api::{
-        admin,
+        self, admin,
         body::BodyLimits,
         lingyang, receive,
         server::{Limits, Server},
@@ -22,7 +22,7 @@ use crate::{
     config::Config,
     courier::{HttpCourier, Settings},
     engine::{Engine, Event, Parts},
-    link::{Registry, tcp},
+    link::{Links, Registry, tcp},
     metrics::Metrics,
     retention,
     store::{self, Store},
@@ -73,10 +73,9 @@ impl Gateway {
         };
         // Every address is taken before anything is sent: a gateway that cannot serve must not deliver either.
         let limits = limits(&config);
-        let mut public = Server::bind(config.listen.public, limits).await.map_err(CannotStart::because)?;
-        let admin = Server::bind(config.listen.admin.address(), limits).await.map_err(CannotStart::because)?;
-        let link = TcpListener::bind(config.listen.link)
-            .await
+        let mut public = Server::bind(config.listen.public, limits).map_err(CannotStart::because)?;
+        let admin = Server::bind(config.listen.admin.address(), limits).map_err(CannotStart::because)?;
+        let link = tcp::bind(config.listen.link)
             .map_err(|error| CannotStart(format!("cannot listen on {} (link): {error}", config.listen.link)))?;
         let link_address = link.local_addr().map_err(CannotStart::because)?;
         let link_tls = tls.clone().map(|tls| TlsAcceptor::from(Arc::new(tls)));
@@ -103,18 +102,21 @@ impl Gateway {
             config: Arc::clone(&config),
         };
         let engine = Engine::start(parts).await.map_err(CannotStart::because)?;
-        let shared = Shared::new(clock, config_receiver.clone(), store, engine.clone(), registry, metrics);
+        let links =
+            Links { clock, registry: registry.clone(), engine: engine.clone(), config: config_receiver.clone() };
+        let shared = Shared::new(clock, config_receiver.clone(), store, engine, registry, metrics);
 
         let (stop, stopping) = watch::channel(false);
         let mut listeners = JoinSet::new();
-        let routes = lingyang::router(shared.clone()).merge(receive::router(shared.clone()));
+        let routes = lingyang::router(shared.clone())
+            .merge(api::link::router(Arc::new(links.clone())))
+            .merge(receive::router(shared.clone()));
         listeners.spawn(public.run(named(routes), stopped(stopping.clone())));
         let routes = admin::router(shared.clone(), &config.listen.admin);
         listeners.spawn(admin.run(named(routes), stopped(stopping.clone())));
         let keeping = retention::keep(Arc::clone(&shared.store), clock, config_receiver.clone(), stopping.clone());
         listeners.spawn(keeping);
-        let host = tcp::Host { clock, registry: shared.registry.clone(), engine, config: config_receiver };
-        listeners.spawn(host.run(link, link_tls, stopping));
+        listeners.spawn(links.listen(link, link_tls, stopping));
 
         Ok(Self {
             public: public_address,
@@ -153,6 +155,8 @@ impl Gateway {
         ];
         self.shared.engine.reload(Arc::clone(&config));
         self.config.send_replace(config);
+        // A key that is gone lets nobody stay.
+        self.shared.registry.recheck();
         needs_restart.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
     }
 

@@ -16,6 +16,7 @@ pub mod device;
 pub mod engine;
 pub mod gateway;
 pub mod link;
+mod listener;
 pub mod metrics;
 pub mod receiver;
 mod recent;

@@ -310,7 +310,7 @@ fn an_answer_that_is_no_gateways_is_told_from_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_behind_tls_is_asked_when_its_certificate_is_trusted() {
     let file = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name);
-    let server = Server::bind("127.0.0.1:0".parse().unwrap(), Limits::default()).await.unwrap();
+    let server = Server::bind("127.0.0.1:0".parse().unwrap(), Limits::default()).unwrap();
     let server = server.with_tls(tls::load(&file("cert.pem"), &file("key.pem")).unwrap());
     let url = format!("https://localhost:{}", server.local_addr().port());
     let router = Router::new().route("/api/devices", get(async || r#"{"devices":[]}"#));

@@ -73,7 +73,7 @@ impl Running {
             .route("/panic", get(async || -> StatusCode { panic!("a bug of ours") }))
             .route("/hold", get(held))
             .with_state(Arc::clone(&hold));
-        let server = Server::bind("127.0.0.1:0".parse().expect("an address"), limits).await.expect("a free port");
+        let server = Server::bind("127.0.0.1:0".parse().expect("an address"), limits).expect("a free port");
         let addr = server.local_addr();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(server.run(router, async move { drop(stopped.await) }));
@@ -413,7 +413,7 @@ async fn a_client_that_reads_nothing_is_given_up() {
     let held = Arc::new(Mutex::new(Some(held)));
     let endless = get(async move || Body::new(Endless(held.lock().expect("no panic").take().expect("one request"))));
     let limits = Limits { write_timeout: SHORT, ..Limits::default() };
-    let server = Server::bind("127.0.0.1:0".parse().expect("an address"), limits).await.expect("a free port");
+    let server = Server::bind("127.0.0.1:0".parse().expect("an address"), limits).expect("a free port");
     let addr = server.local_addr();
     tokio::spawn(server.run(Router::new().route("/endless", endless), std::future::pending()));
 
@@ -436,7 +436,7 @@ async fn a_panic_in_a_handler_is_500_and_nothing_more() {
 #[tokio::test]
 async fn a_taken_address_is_named() {
     let server = Running::start(Limits::default()).await;
-    let error = Server::bind(server.addr, Limits::default()).await.err().expect("the address is taken");
+    let error = Server::bind(server.addr, Limits::default()).err().expect("the address is taken");
     let message = error.to_string();
     assert!(message.contains(&server.addr.to_string()) && message.contains("another program"), "{message}");
 }

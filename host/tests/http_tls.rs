@@ -37,7 +37,7 @@ fn file(name: &str) -> PathBuf {
 
 async fn start(limits: Limits) -> SocketAddr {
     let config = tls::load(&file("cert.pem"), &file("key.pem")).expect("a certificate and its key");
-    let server = Server::bind("127.0.0.1:0".parse().expect("an address"), limits).await.expect("a free port");
+    let server = Server::bind("127.0.0.1:0".parse().expect("an address"), limits).expect("a free port");
     let server = server.with_tls(config);
     let addr = server.local_addr();
     let hello = get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() });

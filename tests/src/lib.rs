@@ -12,6 +12,7 @@ mod pages;
 mod process;
 mod receiver;
 mod rig;
+mod websocket;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub use pages::{all_deliveries, whole_inbox};
 pub use process::{Place, Process, Starting};
 pub use receiver::{Received, Receiver};
 pub use rig::{APP_ID, KEY, NEXT_KEY, Rig, now, token, token_with};
+pub use websocket::Socket;
 
 /// The longest any wait takes, unless a test says otherwise; nothing comes near it unless it hangs.
 pub const BOUND: Duration = Duration::from_secs(10);

@@ -10,7 +10,7 @@ use pushgate_core::lingyang::{Cid, Token, token::MAX_ENCODED_LEN};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Answer, Device, Request, admin_json, until_bound, within_bound};
+use crate::{Answer, Device, Request, Socket, admin_json, until_bound, within_bound};
 
 /// The Lingyang app of [`Rig::start`].
 pub const APP_ID: &str = "Test";
@@ -79,6 +79,21 @@ impl Rig {
     pub fn reload(&self, rest: &str) -> Vec<&'static str> {
         let rest = with_app("", rest);
         self.gateway.reload(config(&self.folder, &self.listen, &rest))
+    }
+
+    /// Reloads the configuration without one of the app's keys.
+    ///
+    /// # Panics
+    ///
+    /// When the configuration is wrong.
+    pub fn reload_without(&self, key: &str) {
+        let rest = self.rest.replacen(&format!("'{key}'"), "", 1).replacen("[, ", "[", 1).replacen(", ]", "]", 1);
+        let _ = self.gateway.reload(config(&self.folder, &self.listen, &rest));
+    }
+
+    /// Connects the device `cid` with a WebSocket.
+    pub async fn socket(&self, cid: u32) -> Socket {
+        Socket::hello(self.gateway.public, &token(cid)).await
     }
 
     /// Sends a request to the public listener.

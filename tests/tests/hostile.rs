@@ -1,9 +1,7 @@
 //! What a hostile client is promised: an answer that says what is wrong, or the end of its connection, while everybody
 //! else is served.
 
-use std::time::Duration;
-
-use pushgate_tests::{APP_ID, BOUND, Device, KEY, Request, Rig, exchange, token, within_bound};
+use pushgate_tests::{APP_ID, BOUND, Device, KEY, Request, Rig, Socket, exchange, token, within_bound};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -165,10 +163,10 @@ async fn device_connections_that_never_say_hello_take_no_place_for_long() {
         device.send_bytes(b"{\"hello\":").await;
         mute.push(device);
     }
-    // As many as there may be are connected; one more is told so.
-    let mut late = Device::connect(rig.gateway.link).await;
-    let (code, message) = late.refused().await;
-    assert_eq!(code, 503, "{message}");
+    // As many as there may be are connected, and a device that says who it is finds a place all the same.
+    let mut device = rig.device(5_003_000).await;
+    let (code, message) = mute.remove(0).refused().await;
+    assert_eq!(code, 503, "the oldest of them made room: {message}");
     assert!(message.contains("limits.connections"), "{message}");
     // HTTP has places of its own.
     assert_eq!(rig.admin(Request::get("/readyz")).await.status, 200);
@@ -181,5 +179,13 @@ async fn device_connections_that_never_say_hello_take_no_place_for_long() {
     }
     drop(mute);
     tokio::time::resume();
-    within_bound(Duration::from_secs(5), rig.device(5_003_000)).await.settle().await;
+    let mut others = (rig.device(5_003_001).await, rig.device(5_003_002).await);
+    // Nobody makes room for anybody who may be nobody.
+    let mut late = Device::connect(rig.gateway.link).await;
+    assert_eq!(late.refused().await.0, 503);
+    let answer = Socket::refused(rig.gateway.public, &token(5_003_003)).await;
+    assert_eq!((answer.0, answer.1["error"]["code"].as_u64()), (503, Some(503)), "{}", answer.1);
+    for device in [&mut device, &mut others.0, &mut others.1] {
+        device.settle().await;
+    }
 }

@@ -228,6 +228,14 @@ impl Host {
         self.owed = self.owed.saturating_add(1);
     }
 
+    /// Notes a sign of life below the lines, such as a WebSocket's own ping, which counts against the lines a second.
+    pub fn heard(&mut self, now: Instant) {
+        self.heart.heard(now);
+        if !self.allowance.take(now) {
+            self.refuse(Refusal::TooManyLines(self.terms.lines_per_second));
+        }
+    }
+
     /// Takes a line as [`LineBuffer::feed`](super::LineBuffer::feed) returns it, or a WebSocket's text message.
     pub fn received<'l>(&mut self, line: Result<&'l [u8], Error>, now: Instant) -> Event<'l> {
         if matches!(self.state, State::Refusing(_) | State::Over) {
@@ -255,9 +263,11 @@ impl Host {
         let is_answer = matches!(frame, Frame::Ack(_) | Frame::Pong(_)) && self.owed > 0;
         if is_answer {
             self.owed = self.owed.saturating_sub(1);
-        } else if !self.allowance.take(now) {
-            self.refuse(Refusal::TooManyLines(self.terms.lines_per_second));
-            return Event::Nothing;
+        } else {
+            self.heard(now);
+            if matches!(self.state, State::Refusing(_)) {
+                return Event::Nothing;
+            }
         }
         match frame {
             Frame::Ack(id) => Event::Ack(id),

@@ -45,6 +45,12 @@ impl<const N: usize> LineBuffer<N> {
         self.bytes.get(..len).unwrap_or_default()
     }
 
+    /// Whether no line is under way: what is fed next begins one.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        (self.given || self.len == 0) && !self.skipping
+    }
+
     /// Takes bytes from the front of `input` up to the end of the next line and returns that line without its line
     /// feed; `None` when `input` is used up before.
     ///
@@ -125,6 +131,15 @@ mod tests {
         let ok = |line: &str| Ok(String::from(line));
         let input = b"one\n\n1234567\n12345678\ntwo\n1234567890123456789\nthree\nrest";
         let lines = [ok("one"), ok(""), ok("1234567"), long.clone(), ok("two"), long, ok("three")];
+        assert!(LineBuffer::<8>::new().is_empty());
+        for (fed, is_empty) in
+            [(&b"one\n"[..], true), (b"one\ntw", false), (b"123456789", false), (b"123456789\n", true)]
+        {
+            let mut buffer = LineBuffer::<8>::new();
+            let mut rest = fed;
+            while buffer.feed(&mut rest).is_some() {}
+            assert_eq!(buffer.is_empty(), is_empty, "{fed:?}");
+        }
         for chunk in 1..=input.len() {
             assert_eq!(lines_of(input, chunk), lines, "chunks of {chunk}");
         }

@@ -16,6 +16,8 @@ use super::{Frame, Problem};
 pub enum Refusal {
     /// 400, or 413 for one that is too long: a line that is none of this protocol.
     Line(Error),
+    /// 400: a WebSocket message that is no text.
+    NoText,
     /// 401: the first line is another one than a hello.
     NotAHello,
     /// 401: the token does not hold, or does not any more.
@@ -44,7 +46,7 @@ impl Refusal {
     pub fn code(&self) -> u16 {
         match self {
             Self::Line(error) if is_of_the_line(error) => 413,
-            Self::Line(_) => 400,
+            Self::Line(_) | Self::NoText => 400,
             Self::NotAHello | Self::Token(_) | Self::NoApp(_) => 401,
             Self::NoHello(_) | Self::Silent => 408,
             Self::Replaced => 409,
@@ -74,6 +76,7 @@ impl fmt::Display for Refusal {
                 error.kind().fmt(f)
             }
             Self::Line(error) => error.fmt(f),
+            Self::NoText => f.write_str("the message is no text: send each frame as a text message"),
             Self::NotAHello => f.write_str("the first line must be a hello with the device's token"),
             Self::Token(error) => {
                 f.write_str("hello.token: ")?;
@@ -85,8 +88,10 @@ impl fmt::Display for Refusal {
             }
             Self::NoHello(millis) => {
                 f.write_str("no hello within ")?;
-                decimal(f, millis)?;
-                f.write_str(" ms")
+                match (millis / 1000, millis % 1000) {
+                    (secs, 0) => decimal(f, secs).and_then(|()| f.write_str(" s")),
+                    _ => decimal(f, millis).and_then(|()| f.write_str(" ms")),
+                }
             }
             Self::Silent => f.write_str("silent for 3 heartbeats"),
             Self::Replaced => f.write_str("replaced by a newer connection of the same device"),
@@ -155,7 +160,8 @@ mod tests {
                 "hello.token: the token expired at 7 (unix seconds); issue a new one",
             ),
             (Refusal::NoApp(Cid::new(9).unwrap()), 401, "hello.token: no app here owns cid 9"),
-            (Refusal::NoHello(10_000), 408, "no hello within 10000 ms"),
+            (Refusal::NoHello(10_000), 408, "no hello within 10 s"),
+            (Refusal::NoHello(1_500), 408, "no hello within 1500 ms"),
             (
                 Refusal::TooManyLines(20),
                 429,

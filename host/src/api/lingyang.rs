@@ -27,6 +27,9 @@ use crate::{
     engine::{LaneKey, MessageMeta, Meta, Payload},
 };
 
+/// The header of a device's own token.
+pub(super) const TOKEN: &str = "X-Client-Token";
+
 /// The device API's routes.
 pub fn router(shared: Shared) -> Router {
     Router::new()
@@ -63,7 +66,6 @@ async fn push_from_device(
     headers: &HeaderMap,
     body: UnreadBody,
 ) -> Result<(), Problem> {
-    const TOKEN: &str = "X-Client-Token";
     let config = shared.config();
     let now = shared.clock.unix_secs();
     let token = client_token(headers, query)
@@ -194,17 +196,17 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 }
 
 /// The device's own token, from its header or from the query; tokens hold nothing that a query has to escape.
-fn client_token<'r>(headers: &'r HeaderMap, query: Option<&'r str>) -> Option<&'r str> {
+pub(super) fn client_token<'r>(headers: &'r HeaderMap, query: Option<&'r str>) -> Option<&'r str> {
     text(headers, "x-client-token").or_else(|| {
         query?.split('&').find_map(|pair| pair.strip_prefix("client_token=")).filter(|token| !token.is_empty())
     })
 }
 
 /// The id of a request: 32 lowercase hexadecimal characters.
-struct RequestId(String);
+pub(super) struct RequestId(String);
 
 impl RequestId {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Uuid::new_v4().simple().to_string())
     }
 
@@ -212,7 +214,7 @@ impl RequestId {
         &self.0
     }
 
-    fn answer(&self, outcome: Result<(), Problem>) -> Response {
+    pub(super) fn answer(&self, outcome: Result<(), Problem>) -> Response {
         let problem = outcome.err();
         let (status, error) = match &problem {
             None => (StatusCode::OK, None),
@@ -221,29 +223,38 @@ impl RequestId {
         let reply = Reply { request_id: Text::from(self.text()), error };
         let body = to_vec(|buf| reply.write(buf)).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
-        if let Ok(id) = HeaderValue::from_str(self.text()) {
-            response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
-        }
+        self.mark(&mut response);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }
+
+    /// Says the id in the header too.
+    pub(super) fn mark(&self, response: &mut Response) {
+        if let Ok(id) = HeaderValue::from_str(self.text()) {
+            response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
+        }
+    }
 }
 
-/// Why a push is refused.
-struct Problem {
+/// Why a request is refused.
+pub(super) struct Problem {
     status: StatusCode,
     field: Option<String>,
     message: String,
 }
 
 impl Problem {
-    fn new(status: StatusCode, field: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { status, field: Some(field.into()), message: message.into() }
     }
 
-    fn unauthorized(field: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(super) fn without_field(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, field: None, message: message.into() }
+    }
+
+    pub(super) fn unauthorized(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, field, message)
     }
 

@@ -8,6 +8,7 @@
 
 mod connection;
 mod stream;
+pub(super) mod upgraded;
 
 use std::{
     error::Error,
@@ -28,6 +29,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::body::BodyLimits;
+use crate::listener::{self, Buffers};
 use connection::{Shared, Traffic};
 
 /// What one listener spends on its clients at most. Every default is ours.
@@ -80,9 +82,9 @@ impl Server {
     /// # Errors
     ///
     /// [`BindError`] names the address and says what to do.
-    pub async fn bind(address: SocketAddr, limits: Limits) -> Result<Self, BindError> {
+    pub fn bind(address: SocketAddr, limits: Limits) -> Result<Self, BindError> {
         let failed = |source| BindError { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = listener::bind(address, Buffers::Automatic).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, address, limits, tls: None })
     }

@@ -110,7 +110,7 @@ pub(crate) async fn run(args: Args, out: Output) -> Outcome {
         }
     };
     let mut stop = Stop::listen()?;
-    let server = Server::bind(listener.listen, Limits::default()).await;
+    let server = Server::bind(listener.listen, Limits::default());
     let server = server.map_err(|error| Failure::Operation(error.to_string()))?;
     out.note(format_args!("listening on http://{}/; POST {what} here", server.local_addr()));
 

@@ -1,5 +1,7 @@
 //! `[limits]`: what the gateway takes before it says no.
 
+use pushgate_core::link::host;
+
 use super::reader::Section;
 
 /// What the gateway takes before it says no. All are ours: the vendors document none of them.
@@ -19,8 +21,13 @@ pub struct Limits {
     /// Devices connected at a time; one more is refused. Default 10 000, from 1 to
     /// 1 000 000.
     pub connections: usize,
+    /// Milliseconds a device's connection has to say hello; later is told 408. Default 10 000, from 100 to 600 000.
+    pub hello_timeout_ms: u32,
     /// Seconds between heartbeats of a device; three without a word close its connection. Default 30, from 1 to 3 600.
     pub heartbeat_s: u32,
+    /// Lines a second that a connected device may send unasked, beside its acknowledgements and pongs; five seconds'
+    /// worth may come at once, and more end its connection with 429. Default 20, from 0 (no limit) to 1 000 000.
+    pub device_lines: u32,
     /// Seconds in which a received item that comes again counts as the same one. Default 86 400 (a day), from 0 (keep
     /// every copy) to 2 592 000 (30 days).
     pub dedup_window_s: u32,
@@ -39,7 +46,9 @@ impl Default for Limits {
             answer_bytes: 64 << 10,
             receivers_per_request: 100,
             connections: 10_000,
+            hello_timeout_ms: host::HELLO_WITHIN,
             heartbeat_s: 30,
+            device_lines: host::LINES_PER_SECOND,
             dedup_window_s: 86_400,
             queue: 100_000,
             device_queue: 1_000,
@@ -59,7 +68,10 @@ impl Limits {
             receivers_per_request: section
                 .or("receivers_per_request", default.receivers_per_request, |value| value.integer(1..=10_000)),
             connections: section.or("connections", default.connections, |value| value.integer(1..=1_000_000)),
+            hello_timeout_ms: section
+                .or("hello_timeout_ms", default.hello_timeout_ms, |value| value.integer(100..=600_000)),
             heartbeat_s: section.or("heartbeat_s", default.heartbeat_s, |value| value.integer(1..=3_600)),
+            device_lines: section.or("device_lines", default.device_lines, |value| value.integer(0..=1_000_000)),
             dedup_window_s: section.or("dedup_window_s", default.dedup_window_s, |value| value.integer(0..=2_592_000)),
             queue: section.or("queue", default.queue, |value| value.integer(1..=10_000_000)),
             device_queue: section.or("device_queue", default.device_queue, |value| value.integer(1..=1_000_000)),

@@ -76,7 +76,7 @@ impl Stage {
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let mut serve = async |router: Router| {
-            let server = Server::bind(([127, 0, 0, 1], 0).into(), Limits::default()).await?;
+            let server = Server::bind(([127, 0, 0, 1], 0).into(), Limits::default())?;
             let (address, mut stopping) = (server.local_addr(), stopping.clone());
             tasks.spawn(server.run(router, async move {
                 let _ = stopping.wait_for(|stop| *stop).await;

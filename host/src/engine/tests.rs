@@ -252,7 +252,7 @@ impl Rig {
 /// The ids of the messages that a connection has been given.
 fn messages(connection: &mut Connection) -> Vec<String> {
     let mut ids = Vec::new();
-    while let Ok(line) = connection.lines.try_recv() {
+    while let Some(line) = connection.next_line() {
         if let Ok(Frame::Message(message)) = Frame::read(&line) {
             ids.push(message.id.to_string());
         }
@@ -268,10 +268,10 @@ async fn a_silent_device_is_sent_flag_2_five_times_and_then_it_is_dropped() {
     rig.at(15_999).await;
     assert_eq!(rig.story(), ["1 at 0 sent", "2 at 1000 sent", "3 at 3000 sent", "4 at 6000 sent", "5 at 11000 sent"]);
     assert_eq!(messages(&mut device).len(), 5);
-    assert!(sender.lines.try_recv().is_err(), "no receipt before the end");
+    assert!(sender.next_line().is_none(), "no receipt before the end");
     rig.at(16_001).await;
     assert_eq!(rig.story()[5..], ["dropped"]);
-    let receipt = sender.lines.try_recv().unwrap();
+    let receipt = sender.next_line().unwrap();
     assert_eq!(receipt, r#"{"receipt":{"id":"push","to":5003062,"state":"dropped"}}"#.to_owned() + "\n");
 }
 
@@ -329,7 +329,7 @@ async fn an_acknowledgement_ends_the_schedule_and_only_the_devices_own() {
     rig.engine.acknowledge(DEVICE, id);
     rig.at(60_000).await;
     assert_eq!(rig.story(), ["1 at 0 sent", "2 at 1000 sent", "delivered"]);
-    assert!(sender.lines.try_recv().unwrap().ends_with(b"\"state\":\"delivered\"}}\n"));
+    assert!(sender.next_line().unwrap().ends_with(b"\"state\":\"delivered\"}}\n"));
     assert!(rig.engine.lanes().await.is_empty(), "a lane without work is forgotten");
 }
 

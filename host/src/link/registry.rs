@@ -1,59 +1,65 @@
-//! Which device is connected: one connection a cid, the newest.
+//! Who is connected: every connection has a place here, and a device the newest of its own.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use pushgate_core::link::Refusal;
+use tokio::sync::Notify;
 
-/// Lines that a connection may be behind before its device counts as not reading.
-const LINES_KEPT: usize = 256;
+use super::{
+    connects::Connects,
+    mailbox::{Link, Mailbox},
+};
 
-/// Knows the connection of every device that is connected. A cheap handle on one table.
+/// Knows every connection, and which of them reaches a device. A cheap handle on one table.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
-    table: Arc<Mutex<Table>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    table: Mutex<Table>,
+    /// Told when the last connection is gone.
+    empty: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Table {
-    connections: HashMap<u32, Entry>,
+    connections: HashMap<u64, Arc<Mailbox>>,
+    /// Those that have not said who they are, oldest first.
+    strangers: BTreeSet<u64>,
+    devices: HashMap<u32, Device>,
+    connects: Connects,
+    /// The number of the newest connection.
     last: u64,
+    stopping: bool,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Device {
     /// Tells this connection from the next one of the same device.
     number: u64,
-    lines: mpsc::Sender<Bytes>,
+    mailbox: Arc<Mailbox>,
     peer: SocketAddr,
     since: u64,
     /// Whether nobody has been [greeted](Registry::greet) on it yet.
     is_new: bool,
 }
 
-/// What became of a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
-    /// The device's connection has it.
-    Sent,
-    /// The device is not connected.
-    Absent,
-    /// The device does not read what it is sent.
-    Busy,
-}
-
-/// A connection's side of its place in the registry; giving it back is dropping it.
+/// A connection's place. Dropping it gives it back.
 #[derive(Debug)]
 pub struct Connection {
     registry: Registry,
-    cid: u32,
     number: u64,
-    /// The lines to send; they end when another connection of the same device has taken over.
-    pub lines: mpsc::Receiver<Bytes>,
+    /// Who it is, once that is known.
+    cid: Option<u32>,
+    /// What waits for it.
+    pub(super) mailbox: Arc<Mailbox>,
 }
 
 /// A device that is connected, as an operator sees it.
@@ -68,30 +74,43 @@ pub struct Connected {
 }
 
 impl Registry {
-    /// Gives a device's new connection its place, in which it replaces an older one. `now` is in unix milliseconds.
-    #[must_use]
-    pub fn connect(&self, cid: u32, peer: SocketAddr, now: u64) -> Connection {
-        let (lines, to_send) = mpsc::channel(LINES_KEPT);
+    /// Gives a new connection a place among `most` at the most.
+    ///
+    /// When all are taken, the oldest that has not said who it is makes room: a device says so at once, so those that
+    /// hold places and say nothing keep nobody out.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Full`] when every place is a device's; [`Refusal::Stopping`].
+    pub(super) fn admit(&self, most: usize) -> Result<Connection, Refusal> {
         let mut table = self.lock();
+        if table.stopping {
+            return Err(Refusal::Stopping);
+        }
+        if table.connections.len() >= most {
+            let oldest = table.strangers.pop_first().ok_or(Refusal::Full)?;
+            if let Some(mailbox) = table.connections.get(&oldest) {
+                mailbox.refuse(Refusal::Full);
+            }
+        }
         table.last += 1;
         let number = table.last;
-        table.connections.insert(cid, Entry { number, lines, peer, since: now, is_new: true });
-        Connection { registry: self.clone(), cid, number, lines: to_send }
+        let mailbox = Arc::<Mailbox>::default();
+        table.connections.insert(number, Arc::clone(&mailbox));
+        table.strangers.insert(number);
+        Ok(Connection { registry: self.clone(), number, cid: None, mailbox })
     }
 
     /// Says whether the device has a connection that nobody has asked about before.
     #[must_use]
     pub fn greet(&self, cid: u32) -> bool {
-        self.lock().connections.get_mut(&cid).is_some_and(|entry| std::mem::take(&mut entry.is_new))
+        self.lock().devices.get_mut(&cid).is_some_and(|device| std::mem::take(&mut device.is_new))
     }
 
     /// Hands a line to a device's connection, without waiting.
     pub fn send(&self, cid: u32, line: Bytes) -> Link {
-        match self.lock().connections.get(&cid).map(|entry| entry.lines.try_send(line)) {
-            Some(Ok(())) => Link::Sent,
-            Some(Err(mpsc::error::TrySendError::Full(_))) => Link::Busy,
-            Some(Err(mpsc::error::TrySendError::Closed(_))) | None => Link::Absent,
-        }
+        let mailbox = self.lock().devices.get(&cid).map(|device| Arc::clone(&device.mailbox));
+        mailbox.map_or(Link::Absent, |mailbox| mailbox.push(line))
     }
 
     /// Lists the devices that are connected, by cid.
@@ -99,9 +118,9 @@ impl Registry {
     pub fn connected(&self) -> Vec<Connected> {
         let table = self.lock();
         let mut devices: Vec<_> = table
-            .connections
+            .devices
             .iter()
-            .map(|(&cid, entry)| Connected { cid, peer: entry.peer, connected_at: entry.since })
+            .map(|(&cid, device)| Connected { cid, peer: device.peer, connected_at: device.since })
             .collect();
         drop(table);
         devices.sort_unstable_by_key(|device| device.cid);
@@ -111,7 +130,7 @@ impl Registry {
     /// How many devices are connected.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.lock().connections.len()
+        self.lock().devices.len()
     }
 
     /// Whether no device is connected.
@@ -120,27 +139,132 @@ impl Registry {
         self.len() == 0
     }
 
+    /// Makes every connection look again whether its token holds: keys have changed.
+    pub fn recheck(&self) {
+        for mailbox in self.lock().connections.values() {
+            mailbox.recheck();
+        }
+    }
+
+    /// Admits nobody any more and tells everybody to go.
+    pub(super) fn stop(&self) {
+        let mut table = self.lock();
+        table.stopping = true;
+        for mailbox in table.connections.values() {
+            mailbox.refuse(Refusal::Stopping);
+        }
+    }
+
+    /// Cuts off whoever is left.
+    pub(super) fn abandon(&self) {
+        for mailbox in self.lock().connections.values() {
+            mailbox.abandon();
+        }
+    }
+
+    /// Returns once no connection is left.
+    pub(super) async fn empty(&self) {
+        loop {
+            let told = self.shared.empty.notified();
+            if self.lock().connections.is_empty() {
+                return;
+            }
+            told.await;
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Table> {
         // Every change is one insertion or removal: a panic elsewhere leaves the table right.
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connection {
+    /// Makes this the device's connection, in place of an older one. `now` is in unix milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TooManyConnects`] for a device that keeps coming back; the connection it has stays.
+    pub(super) fn identify(&mut self, cid: u32, peer: SocketAddr, now: u64) -> Result<(), Refusal> {
+        let mut table = self.registry.lock();
+        if !table.connects.allow(cid, now) {
+            return Err(Refusal::TooManyConnects);
+        }
+        table.strangers.remove(&self.number);
+        let mailbox = Arc::clone(&self.mailbox);
+        let device = Device { number: self.number, mailbox, peer, since: now, is_new: true };
+        if let Some(older) = table.devices.insert(cid, device) {
+            older.mailbox.refuse(Refusal::Replaced);
+        }
+        self.cid = Some(cid);
+        Ok(())
+    }
+
+    /// The device, once it is known.
+    pub(super) fn cid(&self) -> Option<u32> {
+        self.cid
+    }
+
+    /// Gives up the device's name, while the connection says goodbye.
+    pub(super) fn leave(&mut self) {
+        let mut table = self.registry.lock();
+        table.leave(self.number, self.cid.take());
+    }
+}
+
+impl Table {
+    fn leave(&mut self, number: u64, cid: Option<u32>) {
+        self.strangers.remove(&number);
+        if let Some(cid) = cid
+            && self.devices.get(&cid).is_some_and(|device| device.number == number)
+        {
+            self.devices.remove(&cid);
+        }
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
         let mut table = self.registry.lock();
-        if table.connections.get(&self.cid).is_some_and(|entry| entry.number == self.number) {
-            table.connections.remove(&self.cid);
+        table.leave(self.number, self.cid);
+        table.connections.remove(&self.number);
+        if table.connections.is_empty() {
+            drop(table);
+            self.registry.shared.empty.notify_waiters();
         }
+    }
+}
+
+/// A device's side without a socket, for tests of what is sent to it.
+#[cfg(test)]
+impl Registry {
+    pub(crate) fn connect(&self, cid: u32, peer: SocketAddr, now: u64) -> Connection {
+        let mut connection = self.admit(usize::MAX).unwrap();
+        connection.identify(cid, peer, now).unwrap();
+        connection
+    }
+}
+
+#[cfg(test)]
+impl Connection {
+    /// The next line that waits for the device.
+    pub(crate) fn next_line(&mut self) -> Option<Bytes> {
+        self.mailbox.pop()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
+
     use super::*;
 
     fn peer() -> SocketAddr {
         ([127, 0, 0, 1], 1).into()
+    }
+
+    fn told(connection: &Connection) -> Option<Refusal> {
+        connection.mailbox.poll(&Context::from_waker(Waker::noop())).refusal
     }
 
     #[test]
@@ -148,15 +272,13 @@ mod tests {
         let registry = Registry::default();
         let line = || Bytes::from_static(b"{}\n");
         assert_eq!(registry.send(7, line()), Link::Absent);
-        let mut first = registry.connect(7, peer(), 1);
+        let first = registry.connect(7, peer(), 1);
         assert_eq!(registry.send(7, line()), Link::Sent);
         let mut second = registry.connect(7, peer(), 2);
-        // What the first one was given is still its own to send; then its lines end.
-        assert!(first.lines.try_recv().is_ok());
-        assert_eq!(first.lines.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
+        assert_eq!((told(&first), told(&second)), (Some(Refusal::Replaced), None));
         drop(first);
         assert_eq!(registry.send(7, line()), Link::Sent);
-        assert!(second.lines.try_recv().is_ok());
+        assert!(second.next_line().is_some() && second.next_line().is_none());
         assert_eq!(registry.connected().len(), 1);
         drop(second);
         assert!(registry.is_empty());
@@ -176,12 +298,47 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_does_not_read_holds_up_nobody() {
+    fn who_says_nothing_makes_room_and_a_device_does_not() {
         let registry = Registry::default();
+        let mut device = registry.admit(3).unwrap();
+        device.identify(7, peer(), 0).unwrap();
+        let (older, newer) = (registry.admit(3).unwrap(), registry.admit(3).unwrap());
+        let next = registry.admit(3).unwrap();
+        assert_eq!((told(&device), told(&older), told(&newer)), (None, Some(Refusal::Full), None));
+        drop((older, newer, next));
+        let mut devices: Vec<_> = (8..10).map(|cid| (cid, registry.admit(3).unwrap())).collect();
+        for (cid, connection) in &mut devices {
+            connection.identify(*cid, peer(), 0).unwrap();
+        }
+        assert!(matches!(registry.admit(3), Err(Refusal::Full)));
+        device.leave();
+        assert!(matches!(registry.admit(3), Err(Refusal::Full)), "who says goodbye still has a place");
+        drop(device);
+        assert!(registry.admit(3).is_ok());
+    }
+
+    #[test]
+    fn a_device_that_keeps_coming_back_keeps_what_it_has() {
+        let registry = Registry::default();
+        let held: Vec<_> = (0..10).map(|_| registry.connect(7, peer(), 0)).collect();
+        let mut again = registry.admit(100).unwrap();
+        assert_eq!(again.identify(7, peer(), 0), Err(Refusal::TooManyConnects));
+        assert_eq!(told(held.last().unwrap()), None, "the connection it has stays");
+        assert_eq!(again.identify(8, peer(), 0), Ok(()), "another device is another device");
+    }
+
+    #[tokio::test]
+    async fn a_registry_that_stops_admits_nobody_and_sees_everybody_off() {
+        let registry = Registry::default();
+        registry.empty().await;
         let connection = registry.connect(7, peer(), 1);
-        let sent = (0..LINES_KEPT + 10).filter(|_| registry.send(7, Bytes::new()) == Link::Sent);
-        assert_eq!(sent.count(), LINES_KEPT);
-        assert_eq!(registry.send(7, Bytes::new()), Link::Busy);
-        drop(connection);
+        registry.stop();
+        assert_eq!(told(&connection), Some(Refusal::Stopping));
+        assert!(matches!(registry.admit(9), Err(Refusal::Stopping)));
+        let (emptied, ()) =
+            tokio::join!(tokio::time::timeout(std::time::Duration::from_secs(10), registry.empty()), async {
+                drop(connection);
+            });
+        emptied.unwrap();
     }
 }

@@ -112,6 +112,11 @@ impl<S> TimedStream<S> {
         Self { inner, exchanges, head: None, write_timeout, write, linger }
     }
 
+    /// The stream itself, of which nobody keeps the time any more.
+    pub(super) fn into_inner(self) -> S {
+        self.inner
+    }
+
     fn has_unread_input(&self) -> bool {
         self.exchanges.is_unread() || self.head.as_ref().is_some_and(|head| head.is_partial(&self.exchanges))
     }

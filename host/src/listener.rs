@@ -1,0 +1,33 @@
+//! Taking an address to listen on, for every kind of listener.
+
+use std::{io, net::SocketAddr};
+
+use tokio::net::{TcpListener, TcpSocket};
+
+/// Connections the kernel may complete before they are accepted (ours; it takes less where `net.core.somaxconn` is
+/// less): after a restart a whole fleet comes at once, and whoever finds no room tries again after seconds.
+const BACKLOG: u32 = 4096;
+
+/// What the kernel may hold of one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Buffers {
+    /// As much as it finds useful: megabytes, when much is sent to who reads slowly.
+    Automatic,
+    /// About so many bytes each way.
+    Bytes(u32),
+}
+
+/// Takes `address` for this process; from here on the kernel queues who connects.
+pub(crate) fn bind(address: SocketAddr, buffers: Buffers) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As tokio's own listeners have it: a restart must not wait for the last connections of the process before.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    if let Buffers::Bytes(bytes) = buffers {
+        // Accepted connections inherit them.
+        socket.set_send_buffer_size(bytes)?;
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
