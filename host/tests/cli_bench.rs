@@ -146,6 +146,121 @@ fn isolation_is_the_p99_beside_a_destination_that_hangs() {
     assert!(row["with"]["submitted_to_the_hanging"].as_u64().unwrap() > 0);
 }
 
+/// Every scenario on its own, so that they run beside each other.
+fn link(scenario: &str) -> Value {
+    let load = ["--devices", "20", "--rate", "100", "--seconds", "0.4", "--rounds", "2", "--in-flight", "4"];
+    let rows = rows(&[&["link", "--only", scenario][..], &load].concat());
+    let [row] = rows.as_slice() else { panic!("one row: {rows:?}") };
+    assert_eq!((&row["bench"], &row["row"]), (&"link".into(), &scenario.into()));
+    assert_eq!(row["with"]["devices"], 20);
+    row.clone()
+}
+
+fn value(row: &Value, figure: &str) -> f64 {
+    row["figures"][figure]["value"].as_f64().unwrap()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_is_reported_for_each_device_beside_a_bare_loop() {
+    let row = link("memory-tcp");
+    assert_eq!(figures(&row), ["bare_bytes_per_device", "bytes_per_device", "empty", "full"]);
+    assert_eq!(target(&row, "bytes_per_device"), (3072.0, "at_most".to_owned()));
+    assert!(value(&row, "full") > 0.0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_row_says_why_the_gateway_is_missing_from_it() {
+    // A gateway that has no WebSockets: the bare loops alone can be measured then.
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["bench", "link", "--only", "memory-websocket", "--devices", "20", "--json", "--store-dir"];
+    let finished = run(&[&args[..], &[folder.path().to_str().unwrap()]].concat());
+    let row: Value = serde_json::from_str(finished.stdout.trim()).unwrap();
+    assert!(row["figures"]["bare_bytes_per_device"]["value"].is_number());
+    let problems = row["problems"].as_array().unwrap();
+    assert_eq!(row["figures"]["bytes_per_device"].is_object(), problems.is_empty(), "{row}");
+    assert_eq!(finished.code, Some(i32::from(!problems.is_empty())));
+    for problem in problems {
+        let problem = problem.as_str().unwrap();
+        assert!(problem.contains("the gateway was not measured: device") && problem.contains("answered 404"));
+        assert!(finished.stderr.contains(problem), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn pushes_are_measured_to_their_receipts() {
+    let row = link("push");
+    assert_eq!(
+        figures(&row),
+        [
+            "answered_max",
+            "answered_p50",
+            "answered_p90",
+            "answered_p99",
+            "bare_max",
+            "bare_p50",
+            "bare_p99",
+            "max",
+            "p50",
+            "p99",
+            "pushes_per_second"
+        ]
+    );
+    assert_eq!(target(&row, "p99"), (20.0, "at_most".to_owned()));
+    // 0.4 s at 100 a second, in 2 rounds.
+    assert_eq!(row["with"]["pushes"], 40);
+}
+
+#[test]
+fn a_fan_out_ends_with_the_last_acknowledgement() {
+    let row = link("fan-out");
+    assert_eq!(figures(&row), ["all_accepted", "all_acknowledged", "bare_all_acknowledged"]);
+    assert_eq!(target(&row, "all_acknowledged"), (2.0, "at_most".to_owned()));
+    assert!(value(&row, "all_acknowledged") >= value(&row, "all_accepted"));
+}
+
+/// It takes as long as a schedule, on both sides, and 5 s for an answer to the last send: 27 s.
+#[test]
+fn lateness_is_that_of_every_resend() {
+    let row = link("lateness");
+    assert_eq!(
+        figures(&row),
+        [
+            "at_device_max",
+            "at_device_p50",
+            "at_device_p99",
+            "bare_at_device_max",
+            "bare_at_device_p50",
+            "bare_at_device_p99",
+            "max",
+            "p50",
+            "p99"
+        ]
+    );
+    assert_eq!(target(&row, "p99"), (20.0, "at_most".to_owned()));
+    // "Sent up to 5 times": 4 resends of each.
+    assert_eq!((&row["with"]["messages"], &row["with"]["resends"]), (&40.into(), &160.into()));
+}
+
+#[test]
+fn devices_come_back_and_nothing_accepted_is_lost() {
+    let row = link("reconnects");
+    assert_eq!(figures(&row), ["all_acknowledged_after", "all_back_after", "bare_all_back_after", "ready_after"]);
+    assert_eq!(target(&row, "all_back_after"), (10.0, "at_most".to_owned()));
+    assert_eq!(row["with"]["accepted"], 20);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn more_devices_than_files_may_be_open_is_said_before_anything_runs() {
+    let args = ["-c", "ulimit -n 250; exec \"$0\" bench link --devices 20", env!("CARGO_BIN_EXE_pushgate")];
+    let finished: Finished = std::process::Command::new("sh").args(args).output().unwrap().into();
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""));
+    // 20 devices, 64 pushes under way, and 200 beside them.
+    assert!(finished.stderr.contains("this takes 284: raise the limit with `ulimit -n 512`"), "{}", finished.stderr);
+}
+
 #[test]
 fn text_is_for_people_and_plain_in_a_pipe() {
     let finished = run(&["bench", "accept", "--seconds", "0.1", "--rounds", "1", "--in-flight", "2"]);
@@ -186,7 +301,10 @@ fn wrong_usage_is_told_before_anything_runs() {
         &["deliver", "--only", "speed"],
         &["deliver", "--items-per-submission", "101"],
         &["deliver", "--retries-per-second", "0"],
-        &["link"],
+        &["link", "--only", "speed"],
+        &["link", "--devices", "0"],
+        &["link", "--rate", "0"],
+        &["link", "--rounds", "0"],
         &[],
     ] {
         let finished = run(&[&["bench"], args].concat());

@@ -47,6 +47,7 @@ impl Counts {
 #[derive(Deserialize)]
 struct Status {
     deliveries: Counts,
+    devices: u64,
 }
 
 #[derive(Deserialize)]
@@ -79,6 +80,12 @@ impl AdminPort {
     pub(super) async fn counts(&mut self) -> Result<Counts, CannotRun> {
         let status: Status = self.get("/api/status").await?;
         Ok(status.deliveries)
+    }
+
+    /// How many devices are connected to the gateway.
+    pub(super) async fn devices(&mut self) -> Result<u64, CannotRun> {
+        let status: Status = self.get("/api/status").await?;
+        Ok(status.devices)
     }
 
     /// How many deliveries the gateway's lanes hold.

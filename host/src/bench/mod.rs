@@ -5,8 +5,7 @@
 //! alternate, so that a noisy machine disturbs both alike. Nothing is reported that was not counted afterwards: what a
 //! gateway said it accepted is looked for in its store, and what it says it delivered was counted by the receiver.
 //!
-//! A scenario is an async function of its settings that returns a [`Row`]; the command line only shows rows. One more
-//! kind of load (devices on links) is one more file here and one more action of the command.
+//! A scenario is an async function of its settings that returns a [`Row`]; the command line only shows rows.
 
 pub(crate) mod accept;
 mod admin;
@@ -14,6 +13,7 @@ mod bare;
 mod body;
 mod child;
 pub(crate) mod deliver;
+pub(crate) mod link;
 mod load;
 mod preload;
 mod progress;

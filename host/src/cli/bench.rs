@@ -10,11 +10,12 @@ use crate::{
         Bound, CannotRun, Progress, Row,
         accept::{self, Whose},
         deliver::{self, Scenario},
+        link,
     },
     config::{Name, Secret, Target},
 };
 use clap::{Subcommand, ValueEnum};
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// Load a gateway and report throughput and latency
 ///
@@ -52,6 +53,23 @@ Examples:
   pushgate bench deliver --only throughput,batching --json
   pushgate bench deliver --only lateness --pending 100000 --seconds 60")]
     Deliver(DeliverArgs),
+
+    /// Memory for devices that are connected, pushes until they are acknowledged, resends, reconnects
+    ///
+    /// Runs every scenario, or those that --only names: memory-tcp, memory-websocket, push, fan-out, lateness,
+    /// reconnects. The gateway runs in a process of its own, on loopback, with its store in a temporary file, and so do
+    /// bare tokio loops that hold the same connections; the devices are here. Each process opens a file for each
+    /// device.
+    #[command(after_help = "\
+Examples:
+  pushgate bench link
+  pushgate bench link --only memory-tcp,memory-websocket --devices 5000
+  pushgate bench link --only push --rate 2000 --seconds 30 --store-dir /var/lib/pushgate --json")]
+    Link(LinkArgs),
+
+    /// The bare loops that `link` starts to compare with
+    #[command(hide = true)]
+    Bare(BareArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -150,9 +168,52 @@ struct DeliverArgs {
     store_dir: Option<PathBuf>,
 }
 
+#[derive(Debug, clap::Args)]
+struct LinkArgs {
+    /// Run only these
+    #[arg(long, value_name = "NAME,…", value_enum, value_delimiter = ',')]
+    only: Vec<link::Scenario>,
+
+    /// Devices
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = number::<1, 1_000_000>)]
+    devices: usize,
+
+    /// Push, lateness: pushes a second
+    #[arg(long, value_name = "N", default_value_t = 1000.0, value_parser = rate)]
+    rate: f64,
+
+    /// Push, lateness: seconds of load on each side
+    #[arg(long, value_name = "N", default_value = "10", value_parser = seconds)]
+    seconds: Duration,
+
+    /// Push, lateness: pushes under way at a time, each on a connection of its own
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = number::<1, 500>)]
+    in_flight: usize,
+
+    /// Push, fan-out: alternating rounds
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+
+    /// Where the stores' temporary files are made [default: the system's directory for such files]
+    ///
+    /// On a disk: a file system in memory makes everything durable at once and nothing for long.
+    #[arg(long, value_name = "DIR")]
+    store_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct BareArgs {
+    /// IP:PORT of the lines
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    link: SocketAddr,
+}
+
 /// Measures until it is done or told to stop; either way temporary files and child processes go.
 pub(crate) async fn run(args: Args, out: Output) -> Outcome {
     let mut stop = Stop::listen()?;
+    if let Action::Bare(args) = args.action {
+        return bare(&args, out, &mut stop).await;
+    }
     let progress = Progress::on_stderr();
     let outcome = tokio::select! {
         outcome = measure(args, &progress, out) => outcome,
@@ -160,6 +221,18 @@ pub(crate) async fn run(args: Args, out: Output) -> Outcome {
     };
     progress.clear();
     outcome
+}
+
+/// Serves until told to stop, or until whoever started it is gone and its standard input with it.
+async fn bare(args: &BareArgs, out: Output, stop: &mut Stop) -> Outcome {
+    let failed = |error: std::io::Error| Failure::Operation(format!("the bare loops: {error}"));
+    let mut input = tokio::io::stdin();
+    let mut nothing = tokio::io::sink();
+    tokio::select! {
+        served = link::serve(args.link, |line| out.note(line)) => served.map_err(failed),
+        _ = tokio::io::copy(&mut input, &mut nothing) => Ok(()),
+        () = stop.asked() => Ok(()),
+    }
 }
 
 async fn measure(args: Args, progress: &Progress, out: Output) -> Outcome {
@@ -170,13 +243,23 @@ async fn measure(args: Args, progress: &Progress, out: Output) -> Outcome {
             report(&row, progress, out, &mut outcome)?;
         }
         Action::Deliver(args) => {
-            let scenarios = args.scenarios();
+            let scenarios = in_order(&args.only);
             let mut bench = deliver::Bench::new(args.settings(), progress.clone())?;
             for scenario in scenarios {
                 let row = bench.measure(scenario).await?;
                 report(&row, progress, out, &mut outcome)?;
             }
         }
+        Action::Link(args) => {
+            let scenarios = in_order(&args.only);
+            let bench = link::Bench::new(args.settings(), progress.clone())?;
+            for scenario in scenarios {
+                let row = bench.measure(scenario).await?;
+                report(&row, progress, out, &mut outcome)?;
+            }
+        }
+        // Served before.
+        Action::Bare(_) => {}
     }
     outcome
 }
@@ -222,13 +305,13 @@ async fn theirs(url: &Target, destination: &Name, token: Option<Secret>) -> Resu
     Ok(Whose::Theirs { address, host, token, destination: destination.to_string() })
 }
 
-impl DeliverArgs {
-    /// What is to be run, in the order of the scenarios and each once.
-    fn scenarios(&self) -> Vec<Scenario> {
-        let wanted = |scenario: &&Scenario| self.only.is_empty() || self.only.contains(scenario);
-        Scenario::value_variants().iter().filter(wanted).copied().collect()
-    }
+/// What is to be run, in the order of the scenarios and each once; everything if `only` names nothing.
+fn in_order<S: ValueEnum + PartialEq>(only: &[S]) -> Vec<S> {
+    let wanted = |scenario: &&S| only.is_empty() || only.contains(scenario);
+    S::value_variants().iter().filter(wanted).cloned().collect()
+}
 
+impl DeliverArgs {
     fn settings(self) -> deliver::Settings {
         deliver::Settings {
             deliveries: self.deliveries,
@@ -241,6 +324,19 @@ impl DeliverArgs {
             retries_per_second: self.retries_per_second,
             submissions_per_second: self.submissions_per_second,
             time: self.seconds,
+            rounds: self.rounds,
+            store_dir: self.store_dir,
+        }
+    }
+}
+
+impl LinkArgs {
+    fn settings(self) -> link::Settings {
+        link::Settings {
+            devices: self.devices,
+            rate: self.rate,
+            time: self.seconds,
+            in_flight: self.in_flight,
             rounds: self.rounds,
             store_dir: self.store_dir,
         }
@@ -339,19 +435,9 @@ mod tests {
 
     #[test]
     fn scenarios_run_once_and_in_their_order() {
-        let args = |only: &[Scenario]| DeliverArgs { only: only.to_vec(), ..defaults() };
         let (batching, lateness) = (Scenario::Batching, Scenario::Lateness);
-        assert_eq!(args(&[lateness, batching, lateness]).scenarios(), [batching, lateness]);
-        assert_eq!(args(&[]).scenarios().len(), 5);
-    }
-
-    fn defaults() -> DeliverArgs {
-        use clap::Parser;
-        #[derive(Parser)]
-        struct Line {
-            #[command(flatten)]
-            args: DeliverArgs,
-        }
-        Line::parse_from(["deliver"]).args
+        assert_eq!(in_order(&[lateness, batching, lateness]), [batching, lateness]);
+        assert_eq!(in_order::<Scenario>(&[]).len(), 5);
+        assert_eq!(in_order::<link::Scenario>(&[]).len(), 6);
     }
 }

@@ -8,13 +8,9 @@ use std::time::Duration;
 use tokio::time::{self, Instant};
 
 use super::{Bench, CannotRun, Row};
-use crate::bench::{Figure, child::Gateway, load::count, site::configuration, spread::median};
+use crate::bench::{Figure, child::Gateway, load::count, site::configuration};
 
 const MIB: f64 = 1_048_576.0;
-
-/// Samples of a gateway's memory, and the time between them (ours).
-const SAMPLES: usize = 5;
-const SAMPLED_EVERY: Duration = Duration::from_millis(200);
 
 /// How long a gateway that is ready may go on taking up what is pending (ours).
 const TAKEN_UP_WITHIN: Duration = Duration::from_secs(60);
@@ -59,12 +55,7 @@ pub(super) async fn run(bench: &mut Bench) -> Result<Row, CannotRun> {
 /// The memory of a gateway, in bytes, once it has taken up everything.
 async fn settled(gateway: &mut Gateway, pending: u64) -> Result<f64, CannotRun> {
     taken_up(gateway, pending).await?;
-    let mut samples = Vec::with_capacity(SAMPLES);
-    for _ in 0..SAMPLES {
-        time::sleep(SAMPLED_EVERY).await;
-        samples.push(gateway.memory()? as f64);
-    }
-    Ok(median(samples))
+    gateway.process.settled_memory().await
 }
 
 /// Whether the lanes come to hold everything that is pending. An engine may well leave what is due late in the store.
