@@ -14,7 +14,7 @@ use pushgate_core::Instant;
 
 use crate::{
     courier::Class,
-    engine::{CircuitState, LaneStatus},
+    engine::{CircuitState, DropReason, LaneStatus},
     store::{Attempt, Counts, State},
 };
 
@@ -32,6 +32,8 @@ pub enum Refused {
     Queue,
     /// The store could not keep it.
     Store,
+    /// Its device pushes more often than it may.
+    Rate,
 }
 
 /// Counts what happens.
@@ -39,6 +41,7 @@ pub struct Metrics {
     registry: Registry,
     attempts: Family<ClassLabel, Counter>,
     finished: Family<StateLabel, Counter>,
+    dropped: Family<DropLabel, Counter>,
     accepted: Counter,
     refused: Family<ReasonLabel, Counter>,
     lateness: Histogram,
@@ -68,6 +71,11 @@ struct StateLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DropLabel {
+    reason: DropReason,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabel {
     reason: Refused,
 }
@@ -83,11 +91,18 @@ impl EncodeLabelValue for State {
     }
 }
 
+impl EncodeLabelValue for DropReason {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        self.as_str().encode(encoder)
+    }
+}
+
 impl EncodeLabelValue for Refused {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
         match self {
             Self::Queue => "queue",
             Self::Store => "store",
+            Self::Rate => "rate",
         }
         .encode(encoder)
     }
@@ -105,13 +120,18 @@ impl Default for Metrics {
         for state in [State::Delivered, State::Dead, State::Dropped] {
             drop(finished.get_or_create(&StateLabel { state }));
         }
+        let dropped = Family::<DropLabel, Counter>::default();
+        for reason in DropReason::ALL {
+            drop(dropped.get_or_create(&DropLabel { reason }));
+        }
         let refused = Family::<ReasonLabel, Counter>::default();
-        for reason in [Refused::Queue, Refused::Store] {
+        for reason in [Refused::Queue, Refused::Store, Refused::Rate] {
             drop(refused.get_or_create(&ReasonLabel { reason }));
         }
         let (accepted, lateness) = (Counter::default(), Histogram::new(LATENESS));
         registry.register("attempts", "Sends made, by what came of them", attempts.clone());
         registry.register("finished", "Deliveries that ended, by how", finished.clone());
+        registry.register("dropped", "Device messages dropped, by what came of their last send", dropped.clone());
         registry.register("accepted", "Deliveries accepted", accepted.clone());
         registry.register("refused", "Requests not accepted though right, by what was missing", refused.clone());
         let help = "From when a send was due to when it began";
@@ -124,7 +144,7 @@ impl Default for Metrics {
         registry.register("lane_in_flight", "Requests whose answer is outstanding", levels.in_flight.clone());
         registry.register("lane_paused", "Whether an operator has paused the lane", levels.paused.clone());
         registry.register("lane_circuit_open", "Whether the lane only probes its destination", levels.open.clone());
-        Self { registry, attempts, finished, accepted, refused, lateness, levels: Mutex::new(levels) }
+        Self { registry, attempts, finished, dropped, accepted, refused, lateness, levels: Mutex::new(levels) }
     }
 }
 
@@ -139,6 +159,11 @@ impl Metrics {
     /// Counts a delivery that has ended.
     pub fn finished(&self, state: State) {
         self.finished.get_or_create(&StateLabel { state }).inc();
+    }
+
+    /// Counts a device message that was dropped.
+    pub fn dropped(&self, reason: DropReason) {
+        self.dropped.get_or_create(&DropLabel { reason }).inc();
     }
 
     /// Counts deliveries that were accepted.
@@ -223,12 +248,17 @@ mod tests {
         metrics.refused(Refused::Queue);
         metrics.attempt("dns", Instant::from_millis(1000), Instant::from_millis(1004));
         metrics.finished(State::Dead);
+        metrics.refused(Refused::Rate);
+        metrics.dropped(DropReason::Offline);
         let counts = Counts { pending: 5, delivered: 4, dead: 3, dropped: 2, inbox: 1 };
         let lanes = [lane("device:1", 2), lane("device:2", 3), lane("uplink:acme", 7)];
         let text = metrics.text(Some(counts), &lanes, 9);
         for line in [
             "pushgate_accepted_total 3",
             r#"pushgate_refused_total{reason="queue"} 1"#,
+            r#"pushgate_refused_total{reason="rate"} 1"#,
+            r#"pushgate_dropped_total{reason="offline"} 1"#,
+            r#"pushgate_dropped_total{reason="unanswered"} 0"#,
             r#"pushgate_attempts_total{class="dns"} 1"#,
             r#"pushgate_finished_total{state="dead"} 1"#,
             r#"pushgate_send_lateness_seconds_bucket{le="0.002"} 0"#,

@@ -13,6 +13,7 @@ use super::{
     payload::Items,
     rate::Rate,
     route::{Order, Route, Terms},
+    steadiness::Steadiness,
     table::{Members, Slot, Step, Table},
 };
 use crate::store::Paused;
@@ -47,6 +48,10 @@ pub(super) struct Lane {
     rest_until: Instant,
     /// What went wrong last.
     pub(super) last_error: Option<Box<str>>,
+    /// A device's: whether its connections hold.
+    pub(super) steadiness: Steadiness,
+    /// A device's: since when its connection has had no room for a line.
+    pub(super) full_since: Option<Instant>,
 }
 
 /// What a lane may do next.
@@ -79,6 +84,8 @@ impl Lane {
             kept: 0,
             rest_until: Instant::from_millis(0),
             last_error: None,
+            steadiness: Steadiness::default(),
+            full_since: None,
         };
         lane.set_terms(terms);
         lane
@@ -133,6 +140,11 @@ impl Lane {
         self.rest_until = until;
     }
 
+    /// Says whether it sends nothing at `now`.
+    pub(super) fn rests(&self, now: Instant) -> bool {
+        self.rest_until > now || self.steadiness.waits_until().is_some()
+    }
+
     /// Empties the queue: its deliveries are to be queued in another order.
     pub(super) fn clear_queue(&mut self) {
         self.first.clear();
@@ -167,6 +179,9 @@ impl Lane {
             Ready::NotBefore(at) => return Next::NotBefore(at),
             Ready::First(_) | Ready::Retries | Ready::Members(_) => ready,
         };
+        if let Some(until) = self.steadiness.waits_until() {
+            return Next::NotBefore(until);
+        }
         if self.rest_until > now {
             return Next::NotBefore(self.rest_until);
         }

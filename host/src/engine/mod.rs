@@ -20,6 +20,7 @@ mod rate;
 mod recorder;
 mod route;
 mod scheduler;
+mod steadiness;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -38,7 +39,7 @@ use depth::Depths;
 pub use depth::{QueueFull, Reservation};
 pub use key::{LaneKey, NotALane};
 pub use lane::{CircuitState, LaneStatus};
-pub use payload::{Items, MessageMeta, Meta, Payload};
+pub use payload::{DropReason, Items, MessageMeta, Meta, Payload};
 
 use crate::{
     clock::Clock,

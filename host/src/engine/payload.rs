@@ -6,7 +6,7 @@ use bytes::Bytes;
 use pushgate_core::lingyang::Flag;
 use serde::{Deserialize, Serialize};
 
-use crate::store::Content;
+use crate::store::{Attempt, Content};
 
 /// What a delivery carries; shared by the deliveries of one message to all its receivers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,73 @@ pub struct MessageMeta {
 pub(super) enum Nature {
     Whole,
     Items(Items),
-    Message { flag: Flag, receipt: bool },
+    Message { wish: Wish, why: DropReason },
+}
+
+/// A message's flag, and whether its sender is told what became of it: one byte, since a million of them are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    UntilAnswered,
+    UntilAnsweredWithReceipt,
+    Once,
+    OnceWithReceipt,
+}
+
+/// Why a message is dropped: what came of its last send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DropReason {
+    /// The device was not connected.
+    Offline,
+    /// The device was connected and did not read.
+    Busy,
+    /// Flag 2: it went out, and the device did not acknowledge it within 5 s.
+    Unanswered,
+    /// Flag 3: it went out, its one time, and was not acknowledged within 5 s.
+    Once,
+    /// Its body was not in the store any more.
+    Gone,
+    /// The gateway could not make a line of it: a fault of its own.
+    Internal,
+    /// Its last send was made before the gateway started.
+    Restart,
+}
+
+impl DropReason {
+    /// Every reason.
+    pub const ALL: [Self; 7] =
+        [Self::Offline, Self::Busy, Self::Unanswered, Self::Once, Self::Gone, Self::Internal, Self::Restart];
+
+    /// Its name, which is the class of its send where that has one.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Offline => "offline",
+            Self::Busy => "busy",
+            Self::Unanswered => Attempt::UNANSWERED,
+            Self::Once => Attempt::ONCE,
+            Self::Gone => "gone",
+            Self::Internal => "internal",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+impl Wish {
+    fn new(flag: Flag, receipt: bool) -> Self {
+        match (flag, receipt) {
+            (Flag::UntilAnswered, false) => Self::UntilAnswered,
+            (Flag::UntilAnswered, true) => Self::UntilAnsweredWithReceipt,
+            (Flag::Once, false) => Self::Once,
+            (Flag::Once, true) => Self::OnceWithReceipt,
+        }
+    }
+
+    fn flag(self) -> Flag {
+        match self {
+            Self::UntilAnswered | Self::UntilAnsweredWithReceipt => Flag::UntilAnswered,
+            Self::Once | Self::OnceWithReceipt => Flag::Once,
+        }
+    }
 }
 
 impl Payload {
@@ -98,7 +164,8 @@ impl Meta {
             Self::Whole => Nature::Whole,
             Self::Items(items) => Nature::Items(*items),
             Self::Message(message) => {
-                Nature::Message { flag: Flag::from_code(message.flag).unwrap_or_default(), receipt: message.receipt }
+                let flag = Flag::from_code(message.flag).unwrap_or_default();
+                Nature::Message { wish: Wish::new(flag, message.receipt), why: DropReason::Restart }
             }
         }
     }
@@ -106,7 +173,19 @@ impl Meta {
 
 impl Nature {
     pub(super) fn flag(self) -> Option<Flag> {
-        if let Self::Message { flag, .. } = self { Some(flag) } else { None }
+        if let Self::Message { wish, .. } = self { Some(wish.flag()) } else { None }
+    }
+
+    /// Whether the sender is told what becomes of it.
+    pub(super) fn wants_receipt(self) -> bool {
+        matches!(self, Self::Message { wish: Wish::UntilAnsweredWithReceipt | Wish::OnceWithReceipt, .. })
+    }
+
+    /// Notes why a message is dropped if nothing more comes of it.
+    pub(super) fn tried(&mut self, reason: DropReason) {
+        if let Self::Message { why, .. } = self {
+            *why = reason;
+        }
     }
 
     /// What it adds to a request, and which others it may share that with.

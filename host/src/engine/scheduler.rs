@@ -114,7 +114,7 @@ impl Scheduler {
             Command::Sent(sent) => self.sent(sent),
             Command::Loaded(loaded) => self.loaded(loaded),
             Command::Ack { cid, id } => self.acknowledge(cid, id),
-            Command::Connected { cid } => self.wake(cid),
+            Command::Connected { cid } => self.connected(cid),
             Command::Remove(id) => {
                 if let Some(slot) = self.table.find(id) {
                     drop(self.forget(slot));
@@ -170,6 +170,7 @@ impl Scheduler {
             if let Some(lane) = self.lanes.get_mut(number) {
                 lane.disarm(now);
                 self.touched.push(number);
+                self.end_wait(number, now);
             }
         }
         if self.timers.is_old(now) {
@@ -193,6 +194,7 @@ impl Scheduler {
                 lane.disarm(Instant::NEVER);
             }
             self.touched.push(number);
+            self.end_wait(number, now);
         }
     }
 

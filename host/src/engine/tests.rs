@@ -1,4 +1,8 @@
-//! The engine in virtual time, with devices as its receivers and a store in memory.
+//! The engine in virtual time, with a store in memory: destinations here, devices in [`devices`], and devices that come
+//! and go in [`flapping`].
+
+mod devices;
+mod flapping;
 
 use std::{
     collections::HashMap,
@@ -6,7 +10,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use pushgate_core::{Verdict, lingyang::Flag, link::Frame};
+use devices::messages;
+use pushgate_core::{Verdict, lingyang::Flag};
 use tokio::time;
 
 use super::*;
@@ -127,6 +132,7 @@ struct Rig {
     registry: Registry,
     store: Arc<Memory>,
     receivers: Arc<Receivers>,
+    metrics: Arc<Metrics>,
     engine: Engine,
 }
 
@@ -187,18 +193,18 @@ impl Rig {
 
     /// A rig whose time runs by `clock`, for stores that hold instants of it already.
     async fn at_time(clock: Clock, store: Memory, config: Config) -> Self {
-        let receivers = Arc::new(Receivers::default());
+        let (receivers, metrics) = (Arc::new(Receivers::default()), Arc::new(Metrics::default()));
         let (registry, store) = (Registry::default(), Arc::new(store));
         let parts = Parts {
             clock,
             store: Arc::<Memory>::clone(&store),
             courier: Arc::<Receivers>::clone(&receivers),
             registry: registry.clone(),
-            metrics: Arc::default(),
+            metrics: Arc::clone(&metrics),
             config: Arc::new(config),
         };
         let engine = Engine::start(parts).await.unwrap();
-        Self { clock, start: clock.now(), registry, store, receivers, engine }
+        Self { clock, start: clock.now(), registry, store, receivers, metrics, engine }
     }
 
     fn add(&self, entries: Vec<Entry>) {
@@ -219,9 +225,13 @@ impl Rig {
     }
 
     fn message(&self, flag: Flag) -> Entry {
+        self.message_to(DEVICE, flag)
+    }
+
+    fn message_to(&self, cid: u32, flag: Flag) -> Entry {
         let meta = MessageMeta { from: SENDER, created: 1, flag: flag.code(), push: "push".to_owned(), receipt: true };
         let message = Payload { meta: Meta::Message(meta), body: Bytes::from_static(b"hello") };
-        Entry::new(DeliveryId::new(), LaneKey::Device(DEVICE), self.clock.now(), Arc::new(message))
+        Entry::new(DeliveryId::new(), LaneKey::Device(cid), self.clock.now(), Arc::new(message))
     }
 
     fn connect(&self, cid: u32) -> Connection {
@@ -247,124 +257,6 @@ impl Rig {
         };
         self.store.records().iter().map(line).collect()
     }
-}
-
-/// The ids of the messages that a connection has been given.
-fn messages(connection: &mut Connection) -> Vec<String> {
-    let mut ids = Vec::new();
-    while let Some(line) = connection.next_line() {
-        if let Ok(Frame::Message(message)) = Frame::read(&line) {
-            ids.push(message.id.to_string());
-        }
-    }
-    ids
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_silent_device_is_sent_flag_2_five_times_and_then_it_is_dropped() {
-    let rig = Rig::new(Memory::default()).await;
-    let (mut device, mut sender) = (rig.connect(DEVICE), rig.connect(SENDER));
-    rig.add(vec![rig.message(Flag::UntilAnswered)]);
-    rig.at(15_999).await;
-    assert_eq!(rig.story(), ["1 at 0 sent", "2 at 1000 sent", "3 at 3000 sent", "4 at 6000 sent", "5 at 11000 sent"]);
-    assert_eq!(messages(&mut device).len(), 5);
-    assert!(sender.next_line().is_none(), "no receipt before the end");
-    rig.at(16_001).await;
-    assert_eq!(rig.story()[5..], ["dropped"]);
-    let receipt = sender.next_line().unwrap();
-    assert_eq!(receipt, r#"{"receipt":{"id":"push","to":5003062,"state":"dropped"}}"#.to_owned() + "\n");
-}
-
-#[tokio::test(start_paused = true)]
-async fn flag_3_is_sent_once_whether_or_not_it_arrives() {
-    let rig = Rig::new(Memory::default()).await;
-    rig.add(vec![rig.message(Flag::Once)]);
-    rig.at(10).await;
-    let mut device = rig.connect(DEVICE);
-    rig.at(60_000).await;
-    assert_eq!(rig.story(), ["1 at 0 offline", "dropped"]);
-    assert!(messages(&mut device).is_empty());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_device_that_connects_gets_the_message_at_once_and_the_rest_of_the_schedule_holds() {
-    let rig = Rig::new(Memory::default()).await;
-    rig.add(vec![rig.message(Flag::UntilAnswered)]);
-    rig.at(500).await;
-    let device = rig.connect(DEVICE);
-    rig.at(20_000).await;
-    assert_eq!(
-        rig.story(),
-        ["1 at 0 offline", "2 at 500 sent", "3 at 3000 sent", "4 at 6000 sent", "5 at 11000 sent", "dropped"]
-    );
-    drop(device);
-}
-
-#[tokio::test(start_paused = true)]
-async fn messages_reach_a_device_in_the_order_they_were_accepted() {
-    let rig = Rig::new(Memory::default()).await;
-    let entries: Vec<_> = (0..50).map(|_| rig.message(Flag::UntilAnswered)).collect();
-    let accepted: Vec<_> = entries.iter().map(|entry| entry.id().to_string()).collect();
-    for entry in entries {
-        rig.add(vec![entry]);
-    }
-    rig.at(200).await;
-    let mut device = rig.connect(DEVICE);
-    rig.at(201).await;
-    assert_eq!(messages(&mut device), accepted);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_acknowledgement_ends_the_schedule_and_only_the_devices_own() {
-    let rig = Rig::new(Memory::default()).await;
-    let (mut device, mut sender) = (rig.connect(DEVICE), rig.connect(SENDER));
-    let entry = rig.message(Flag::UntilAnswered);
-    let id = entry.id();
-    rig.add(vec![entry]);
-    rig.at(10).await;
-    rig.engine.acknowledge(SENDER, id);
-    rig.at(1001).await;
-    assert_eq!(messages(&mut device).len(), 2, "a stranger's acknowledgement counts for nothing");
-    rig.engine.acknowledge(DEVICE, id);
-    rig.engine.acknowledge(DEVICE, id);
-    rig.at(60_000).await;
-    assert_eq!(rig.story(), ["1 at 0 sent", "2 at 1000 sent", "delivered"]);
-    assert!(sender.next_line().unwrap().ends_with(b"\"state\":\"delivered\"}}\n"));
-    assert!(rig.engine.lanes().await.is_empty(), "a lane without work is forgotten");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_restart_goes_on_where_the_schedule_stood() {
-    let clock = Clock::start();
-    let meta = MessageMeta { from: 0, created: 1, flag: 2, push: "push".to_owned(), receipt: false };
-    let pending = |attempts, phase: u8, due: u64| Pending {
-        id: DeliveryId::new(),
-        lane: LaneKey::Device(DEVICE).to_string().into(),
-        meta: serde_json::to_string(&meta).unwrap(),
-        created_at: 0,
-        attempts,
-        phase,
-        planned: due,
-        due,
-    };
-    // Three sends are made, the fourth is due in 2 s; and one was accepted without anything recorded yet.
-    let under_way = pending(3, Phase::Due.code(), clock.millis() + 2000);
-    let untouched = pending(0, 0, clock.millis());
-    let mut store = Memory::default();
-    for pending in [under_way, untouched] {
-        let content = Content { meta: pending.meta.clone(), body: Bytes::from_static(b"hello") };
-        store.contents.get_mut().unwrap().insert(pending.id, content);
-        store.pending.push(pending);
-    }
-    let rig = Rig::at_time(clock, store, Config::default()).await;
-    rig.at(1500).await;
-    assert_eq!(rig.story(), ["1 at 0 offline", "2 at 1000 offline"], "the untouched one begins");
-    rig.at(2500).await;
-    assert_eq!(rig.story()[2..], ["4 at 2000 offline"], "the other makes its fourth send, not its first");
-    rig.at(60_000).await;
-    let story = rig.story();
-    assert_eq!(story.iter().filter(|line| *line == "dropped").count(), 2);
-    assert_eq!(story.len(), 5 + 2 + 2, "{story:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -560,32 +452,4 @@ async fn a_reload_takes_deliveries_along_into_new_terms() {
     rig.engine.set_paused(LaneKey::Uplink("flap".into()), Paused::No);
     rig.at(100_030).await;
     assert_eq!(rig.receivers.requests("/flap").last().map(String::as_str), Some("5"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn messages_that_are_not_at_hand_keep_their_order() {
-    let rig = Rig::new(Memory::default()).await;
-    let first: Vec<_> = (0..5).map(|_| rig.message(Flag::UntilAnswered)).collect();
-    let pending = first.iter().map(|entry| {
-        let row = entry.to_row(0, rig.clock.now());
-        let content = Content { meta: row.meta.clone(), body: Bytes::from_static(b"hello") };
-        rig.store.contents.lock().unwrap().insert(row.id, content);
-        Pending {
-            id: row.id,
-            lane: row.lane.into(),
-            meta: row.meta,
-            created_at: row.created_at,
-            attempts: 0,
-            phase: 0,
-            planned: row.created_at,
-            due: row.created_at,
-        }
-    });
-    let mut device = rig.connect(DEVICE);
-    drop(rig.engine.add_pending(&pending.collect::<Vec<_>>()));
-    let last = rig.message(Flag::UntilAnswered);
-    let accepted: Vec<_> = first.iter().chain([&last]).map(|entry| entry.id().to_string()).collect();
-    rig.add(vec![last]);
-    rig.at(10).await;
-    assert_eq!(messages(&mut device), accepted);
 }

@@ -124,6 +124,27 @@ impl Attempt {
 
     /// Is the class of an attempt that went out over a link, whose answer, if one comes, comes by itself.
     pub const SENT: &str = "sent";
+
+    /// Says in [`DeliverySummary::last_error`] that a message was dropped after its last send went out.
+    pub const UNANSWERED: &str = "unanswered";
+
+    /// The same, of a message that is sent once.
+    pub const ONCE: &str = "once";
+
+    /// Words what went wrong, as `class: detail`, for a delivery that stands at `state` after this attempt.
+    #[must_use]
+    pub fn error(&self, state: State) -> Option<String> {
+        // What several sends make is dropped after the last of them: a first send that was the last is flag 3's.
+        let (class, detail) = match (&*self.class, state, self.number) {
+            // An acknowledgement may come after an attempt that failed.
+            (_, State::Delivered, _) | (Self::DELIVERED, ..) => return None,
+            (Self::SENT, State::Dropped, 1) => (Self::ONCE, "sent once, and not acknowledged within 5 s"),
+            (Self::SENT, State::Dropped, _) => (Self::UNANSWERED, "not acknowledged within 5 s of the last send"),
+            (Self::SENT, ..) => return None,
+            (class, ..) => (class, &*self.detail),
+        };
+        Some(if detail.is_empty() { class.to_owned() } else { format!("{class}: {detail}") })
+    }
 }
 
 /// Answers [`Store::record`](super::Store::record).
@@ -189,7 +210,8 @@ pub struct DeliverySummary {
     pub created_at: Millis,
     /// When it is tried next; only while pending.
     pub next_at: Option<Millis>,
-    /// What went wrong at the last attempt, as `class: detail`; nothing after one that succeeded or is on its way.
+    /// What went wrong at the last attempt, as `class: detail`; nothing after one that succeeded or is on its way. What
+    /// was dropped has it always: the reason.
     pub last_error: Option<String>,
 }
 
@@ -288,6 +310,40 @@ mod tests {
             assert_eq!(serde_json::from_value::<State>(text.into()).unwrap(), state);
         }
         assert_eq!("Dead".parse::<State>(), Err(UnknownState));
+    }
+
+    /// "What is dropped is recorded with its reason": after its last send went out too.
+    #[test]
+    fn what_went_wrong_is_told_and_a_drop_always_has_its_reason() {
+        let attempt = |number, class: &str, detail: &str| Attempt {
+            number,
+            planned: 0,
+            started: 0,
+            finished: 0,
+            status: None,
+            class: class.to_owned(),
+            detail: detail.to_owned(),
+        };
+        for (state, attempt, told) in [
+            (State::Pending, attempt(1, "sent", "on its way"), None),
+            (State::Pending, attempt(1, "offline", "not connected"), Some("offline: not connected")),
+            (State::Pending, attempt(2, "timeout", ""), Some("timeout")),
+            (State::Delivered, attempt(2, "offline", "not connected"), None),
+            (State::Dropped, attempt(5, "offline", "not connected"), Some("offline: not connected")),
+            (State::Dropped, attempt(5, "busy", "does not read"), Some("busy: does not read")),
+            (
+                State::Dropped,
+                attempt(5, "sent", "on its way"),
+                Some("unanswered: not acknowledged within 5 s of the last send"),
+            ),
+            (
+                State::Dropped,
+                attempt(1, "sent", "on its way"),
+                Some("once: sent once, and not acknowledged within 5 s"),
+            ),
+        ] {
+            assert_eq!(attempt.error(state).as_deref(), told, "{state}: {attempt:?}");
+        }
     }
 
     #[test]

@@ -1,8 +1,12 @@
-use pushgate_core::{Delivery, Schedule, lingyang::Flag};
+use pushgate_core::{Delivery, Schedule};
 
 use super::*;
 use crate::{
-    engine::{circuit::Breaker, payload::Nature, table::Pending},
+    engine::{
+        circuit::Breaker,
+        payload::{DropReason, Nature, Wish},
+        table::Pending,
+    },
     store::DeliveryId,
 };
 
@@ -155,7 +159,7 @@ fn an_open_circuit_lets_retries_out_and_one_probe_at_a_time() {
 #[test]
 fn a_device_takes_its_messages_in_order_retries_too() {
     let mut rig = Rig::new(Terms::device());
-    let slots = [0; 3].map(|_| rig.put(Nature::Message { flag: Flag::UntilAnswered, receipt: false }));
+    let slots = [0; 3].map(|_| rig.put(Nature::Message { wish: Wish::UntilAnswered, why: DropReason::Restart }));
     for (slot, attempt) in [(slots[1], 1), (slots[0], 2), (slots[2], 1)] {
         rig.lane.queue(slot, attempt, &mut rig.table);
     }

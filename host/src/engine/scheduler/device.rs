@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, LazyLock};
 
-use pushgate_core::{Instant, Verdict, lingyang::Cid};
+use pushgate_core::{
+    Instant, Verdict,
+    lingyang::{Cid, Flag},
+};
 
 use super::{
     Scheduler,
@@ -14,8 +17,9 @@ use crate::{
         errand::{self, Part},
         line,
         loader::Loaded,
-        payload::{Meta, Nature, Payload},
+        payload::{DropReason, Meta, Payload},
         route::Terms,
+        steadiness::Arrival,
         table::{Pending, Slot, Step},
     },
     link::{Link, Registry},
@@ -23,6 +27,13 @@ use crate::{
 };
 
 static DEVICE: LazyLock<Terms> = LazyLock::new(Terms::device);
+
+/// Milliseconds that messages wait for room on a connection which takes none, in their order (ours): a device that is
+/// given a thousand at once needs a moment. After them each send counts as unanswered.
+const ROOM_WITHIN: u64 = 2000;
+
+/// Milliseconds between two looks for room (ours).
+const ROOM_EVERY: u32 = 20;
 
 /// Messages that were not at hand, from the store.
 #[derive(Debug)]
@@ -39,7 +50,7 @@ impl Scheduler {
         if at_hand {
             for part in parts {
                 if let Some(payload) = part.payload.clone() {
-                    self.send_line(number, &part, &payload, now);
+                    self.send_in_turn(number, &part, &payload, now);
                 }
             }
             return;
@@ -87,11 +98,27 @@ impl Scheduler {
                 }
                 (None, Some(Ok(None)) | None) => {
                     let report = errand::gone();
-                    self.unsent(&part, now, report.verdict, report.class, &report.detail);
+                    self.unsent(&part, now, report.verdict, DropReason::Gone, &report.detail);
                     continue;
                 }
             };
-            self.send_line(number, &part, &payload, now);
+            self.send_in_turn(number, &part, &payload, now);
+        }
+    }
+
+    /// Hands one message to its device's link, unless one before it still waits for room there.
+    fn send_in_turn(&mut self, number: u32, part: &Part, payload: &Payload, now: Instant) {
+        if self.lanes.get(number).is_some_and(|lane| lane.rests(now)) {
+            return self.put_back(part.slot);
+        }
+        self.send_line(number, part, payload, now);
+    }
+
+    /// Leaves a message due: it goes out in its turn when the lane goes on.
+    fn put_back(&mut self, slot: Slot) {
+        if let Some(pending) = self.table.get_mut(slot) {
+            pending.step = Step::Waiting;
+            self.advance(slot, None);
         }
     }
 
@@ -99,31 +126,48 @@ impl Scheduler {
     fn send_line(&mut self, number: u32, part: &Part, payload: &Payload, now: Instant) {
         let Some(LaneKey::Device(cid)) = self.lanes.get(number).map(|lane| lane.key.clone()) else { return };
         let Some(line) = line::message(payload, part.id) else {
-            return self.unsent(part, now, Verdict::GiveUp, "internal", "the message is none that a link can carry");
+            let why = DropReason::Internal;
+            return self.unsent(part, now, Verdict::GiveUp, why, "the message is none that a link can carry");
         };
-        match self.parts.registry.send(cid, line.into()) {
+        let link = self.parts.registry.send(cid, line.into());
+        let Some(lane) = self.lanes.get_mut(number) else { return };
+        let full_since = lane.full_since.take();
+        match link {
             Link::Sent => {
                 let Some(pending) = self.table.get_mut(part.slot) else { return };
                 pending.delivery.sent(&DEVICE.schedule(pending.nature.flag()), now);
-                self.tried(part, now, Attempt::SENT, "on its way over the link");
+                let once = pending.nature.flag() == Some(Flag::Once);
+                let why = if once { DropReason::Once } else { DropReason::Unanswered };
+                self.tried(part, now, why, Attempt::SENT, "on its way over the link");
             }
-            Link::Absent => self.unsent(part, now, Verdict::TryAgain, "offline", "the device is not connected"),
-            Link::Busy => self.unsent(part, now, Verdict::TryAgain, "busy", "the device does not read its link"),
+            Link::Absent => {
+                self.unsent(part, now, Verdict::TryAgain, DropReason::Offline, "the device is not connected");
+            }
+            Link::Busy => {
+                let since = full_since.unwrap_or(now);
+                lane.full_since = Some(since);
+                if now.since(since) < ROOM_WITHIN {
+                    lane.rest(now.plus(ROOM_EVERY));
+                    return self.put_back(part.slot);
+                }
+                self.unsent(part, now, Verdict::TryAgain, DropReason::Busy, "the device does not read its link");
+            }
         }
     }
 
-    fn unsent(&mut self, part: &Part, now: Instant, verdict: Verdict, class: &'static str, detail: &str) {
+    fn unsent(&mut self, part: &Part, now: Instant, verdict: Verdict, why: DropReason, detail: &str) {
         let Some(pending) = self.table.get_mut(part.slot) else { return };
         let schedule = DEVICE.schedule(pending.nature.flag());
         pending.delivery.failed(&schedule, now);
         pending.delivery.answered(&schedule, now, verdict);
-        self.tried(part, now, class, detail);
+        self.tried(part, now, why, why.as_str(), detail);
     }
 
-    fn tried(&mut self, part: &Part, now: Instant, class: &'static str, detail: &str) {
+    fn tried(&mut self, part: &Part, now: Instant, why: DropReason, class: &'static str, detail: &str) {
         let attempt = attempt(part, now, now, None, class, detail.to_owned());
         let Some(pending) = self.table.get_mut(part.slot) else { return };
         pending.step = Step::Waiting;
+        pending.nature.tried(why);
         self.parts.metrics.attempt(class, part.planned, now);
         let lane = pending_lane(&self.lanes, part.slot, &self.table);
         self.announce_attempt(part.id, lane, &attempt, class);
@@ -143,14 +187,43 @@ impl Scheduler {
         }
     }
 
-    /// A device has connected: everything it may still be sent goes out at once, oldest first. A connection counts
-    /// once, and not at all when it is gone already: that would use up a send.
+    /// A device has connected: everything it may still be sent goes out at once, oldest first, unless its connections
+    /// do not hold: see [`Steadiness`](crate::engine::steadiness::Steadiness).
+    pub(super) fn connected(&mut self, cid: u32) {
+        let Some(number) = self.lanes.find(&LaneKey::Device(cid)) else { return self.wake(cid) };
+        let Some(lane) = self.lanes.get_mut(number) else { return };
+        let now = self.parts.clock.now();
+        let waits = match lane.steadiness.connected(now) {
+            Arrival::Calm => false,
+            // The last send of a message is not risked on a link that has just broken.
+            Arrival::Again => self.has_last_send(number),
+            Arrival::Flapping => true,
+        };
+        if !waits {
+            if let Some(lane) = self.lanes.get_mut(number) {
+                lane.steadiness.end_wait();
+            }
+            return self.wake(cid);
+        }
+        if let Some(lane) = self.lanes.get_mut(number) {
+            let until = lane.steadiness.wait(now);
+            if lane.arm(until) {
+                self.lane_timers.set(until, number);
+            }
+        }
+    }
+
+    /// Serves a connection that has not been served yet. A connection counts once, and not at all when it is gone
+    /// already: that would use up a send.
     pub(super) fn wake(&mut self, cid: u32) {
-        if !self.parts.registry.greet(cid) {
+        let number = self.lanes.find(&LaneKey::Device(cid));
+        let lane = number.and_then(|number| self.lanes.get_mut(number));
+        let waits = lane.as_ref().is_some_and(|lane| lane.steadiness.waits_until().is_some());
+        if waits || !self.parts.registry.greet(cid) {
             return;
         }
-        let number = self.lanes.find(&LaneKey::Device(cid));
-        let Some(lane) = number.and_then(|number| self.lanes.get(number)) else { return };
+        let Some(lane) = lane else { return };
+        lane.full_since = None;
         let now = self.parts.clock.now();
         let members: Vec<Slot> = self.table.members(lane.members).collect();
         for slot in members {
@@ -161,9 +234,43 @@ impl Scheduler {
         }
     }
 
+    /// Serves a device whose wait is over, if it is; a wait that became longer gets its timer.
+    pub(super) fn end_wait(&mut self, number: u32, now: Instant) {
+        let Some(lane) = self.lanes.get_mut(number) else { return };
+        let (Some(until), &LaneKey::Device(cid)) = (lane.steadiness.waits_until(), &lane.key) else { return };
+        let until = if until > now { Some(until) } else { self.longer_wait(number, now) };
+        let Some(lane) = self.lanes.get_mut(number) else { return };
+        match until {
+            Some(until) if lane.arm(until) => self.lane_timers.set(until, number),
+            Some(_) => {}
+            None => {
+                lane.steadiness.end_wait();
+                self.wake(cid);
+            }
+        }
+    }
+
+    fn longer_wait(&mut self, number: u32, now: Instant) -> Option<Instant> {
+        let at_stake = self.has_last_send(number);
+        self.lanes.get_mut(number).filter(|_| at_stake)?.steadiness.wait_on(now)
+    }
+
+    /// Says whether a message to the device has been sent all but its last time.
+    fn has_last_send(&self, number: u32) -> bool {
+        let Some(lane) = self.lanes.get(number) else { return false };
+        let mut members = self.table.members(lane.members).filter_map(|slot| self.table.get(slot));
+        members.any(|pending| {
+            let (made, most) = (pending.delivery.attempts(), DEVICE.schedule(pending.nature.flag()).sends());
+            made > 0 && made.saturating_add(1) == most
+        })
+    }
+
     /// Tells the sender of a message what became of it, if it wants to know and is connected.
     pub(super) fn tell_sender(&self, lane: &LaneKey, pending: &Pending, state: State) {
-        let (&LaneKey::Device(cid), Nature::Message { receipt: true, .. }) = (lane, pending.nature) else { return };
+        let &LaneKey::Device(cid) = lane else { return };
+        if !pending.nature.wants_receipt() {
+            return;
+        }
         if let Some(payload) = &pending.payload {
             return tell(&self.parts.registry, cid, payload, state);
         }

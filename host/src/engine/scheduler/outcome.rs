@@ -9,6 +9,7 @@ use crate::{
         Event, EventKind, LaneKey, Start,
         errand::{self, Fate, Part, Sent},
         lanes::Lanes,
+        payload::Nature,
         route::Terms,
         table::{Pending, Slot, Step, Table},
     },
@@ -89,7 +90,7 @@ impl Scheduler {
     pub(super) fn finish(&mut self, slot: Slot, outcome: Outcome, attempt: Option<Attempt>) {
         let now = self.parts.clock.now();
         let Some(pending) = self.table.get(slot) else { return };
-        let (id, attempts, number) = (pending.id, pending.delivery.attempts(), pending.lane);
+        let (id, attempts, number, nature) = (pending.id, pending.delivery.attempts(), pending.lane, pending.nature);
         let Some(lane) = self.lanes.get_mut(number) else { return };
         let is_device = matches!(lane.key, LaneKey::Device(_));
         let state = match outcome {
@@ -115,6 +116,9 @@ impl Scheduler {
         }
         let name = lane.key.clone();
         self.parts.metrics.finished(state);
+        if let (State::Dropped, Nature::Message { why, .. }) = (state, nature) {
+            self.parts.metrics.dropped(why);
+        }
         self.record_as(slot, state, attempt, Some(now));
         self.announce(id, &name, EventKind::Finished { state, at: now.as_millis(), attempts });
         if let Some(pending) = self.forget(slot) {

@@ -166,7 +166,6 @@ pub(super) fn deliveries(connection: &Connection, filter: &DeliveryFilter) -> ru
 fn summary(row: &Row<'_>) -> rusqlite::Result<DeliverySummary> {
     let state = state_of(row, 2)?;
     let due = millis_of(row, 5)?;
-    // An acknowledgement may come after an attempt that failed.
     let last = if state == State::Delivered { None } else { last_attempt(row)? };
     Ok(DeliverySummary {
         id: DeliveryId::from_bytes(row.get(0)?),
@@ -175,11 +174,7 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<DeliverySummary> {
         attempts: row.get(3)?,
         created_at: to_millis(row, 4)?,
         next_at: (state == State::Pending).then_some(due),
-        last_error: last.and_then(|attempt| match (&*attempt.class, &*attempt.detail) {
-            (Attempt::DELIVERED | Attempt::SENT, _) => None,
-            (class, "") => Some(class.to_owned()),
-            (class, detail) => Some(format!("{class}: {detail}")),
-        }),
+        last_error: last.and_then(|attempt| attempt.error(state)),
     })
 }
 
