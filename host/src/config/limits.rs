@@ -35,6 +35,9 @@ pub struct Limits {
     pub queue: usize,
     /// Messages waiting for one device; what would make it more is answered 503. Default 1 000, from 1 to 1 000 000.
     pub device_queue: usize,
+    /// Pushes that one device may make in a second, and at once; more is answered 429. Default 100, from 0 (as many as
+    /// it likes) to 1 000 000.
+    pub device_pushes: u32,
 }
 
 impl Default for Limits {
@@ -52,6 +55,7 @@ impl Default for Limits {
             dedup_window_s: 86_400,
             queue: 100_000,
             device_queue: 1_000,
+            device_pushes: 100,
         }
     }
 }
@@ -75,6 +79,7 @@ impl Limits {
             dedup_window_s: section.or("dedup_window_s", default.dedup_window_s, |value| value.integer(0..=2_592_000)),
             queue: section.or("queue", default.queue, |value| value.integer(1..=10_000_000)),
             device_queue: section.or("device_queue", default.device_queue, |value| value.integer(1..=1_000_000)),
+            device_pushes: section.or("device_pushes", default.device_pushes, |value| value.integer(0..=1_000_000)),
         }
     }
 }

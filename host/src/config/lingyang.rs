@@ -101,10 +101,10 @@ impl App {
     }
 }
 
-/// The ids and cids of the apps read so far, each with its line.
 /// Bytes an app's id may have (ours): it becomes part of a lane's name. The page documents 4, and breaks that itself.
 const MAX_ID_LEN: usize = 64;
 
+/// The ids and cids of the apps read so far, each with its line.
 #[derive(Default)]
 struct Taken {
     ids: Vec<(String, usize)>,

@@ -86,6 +86,7 @@ fn each_problem_has_its_place() {
         // Out of range, with the limits.
         ("[limits]\nconnections = 0", "t.toml:2:15: limits.connections: must be from 1 to 1000000"),
         ("[limits]\n  heartbeat_s = -1", "t.toml:2:17: limits.heartbeat_s: must be from 1 to 3600"),
+        ("[limits]\ndevice_pushes = 1000001", "t.toml:2:17: limits.device_pushes: must be from 0 to 1000000"),
         (
             "[limits]\nbody_bytes = 99999999999999999999",
             "t.toml:2:14: limits.body_bytes: must be from 1024 to 67108864",
