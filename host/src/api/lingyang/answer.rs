@@ -76,7 +76,7 @@ pub(super) async fn or_internal_error(request: Request, next: Next) -> Response 
             let request = RequestId::new();
             // The path alone: a query may carry a token. What it panicked with is on standard error already.
             tracing::error!(path = uri.path(), request_id = request.text(), "a handler panicked");
-            let what = "internal error: nothing may have been accepted; see the gateway's log for this request_id";
+            let what = "internal error: it may be accepted or not; see the gateway's log for this request_id";
             request.answer(Err(Problem::of_request(StatusCode::INTERNAL_SERVER_ERROR, what)))
         }
     }

@@ -200,6 +200,43 @@ async fn every_drop_is_counted_by_its_reason() {
     assert_eq!(dropped, 8, "each is recorded");
 }
 
+/// "A message for 100 devices is 100 independent deliveries sharing one stored body."
+#[tokio::test(start_paused = true)]
+async fn the_deliveries_of_one_message_know_nothing_of_each_other() {
+    let rig = Rig::new(Memory::default()).await;
+    let meta = MessageMeta { from: 0, created: 1, flag: 2, push: "push".to_owned(), receipt: false };
+    let message = Arc::new(Payload { meta: Meta::Message(meta), body: Bytes::from_static(b"hello") });
+    let entry = |cid| Entry::new(DeliveryId::new(), LaneKey::Device(cid), rig.clock.now(), Arc::clone(&message));
+    let entries: Vec<_> = (1..=100).map(entry).collect();
+    let ids: Vec<_> = entries.iter().map(Entry::id).collect();
+    rig.add(entries);
+    rig.at(10).await;
+    // A quarter each: acknowledged at once, at the third send, never; and never there.
+    let mut devices: Vec<_> = (1..=75).map(|cid| rig.connect(cid)).collect();
+    let acknowledge = |from: u32, to: u32| {
+        for (cid, id) in (1..).zip(&ids).filter(|(cid, _)| (from..=to).contains(cid)) {
+            rig.engine.acknowledge(cid, *id);
+        }
+    };
+    rig.at(20).await;
+    acknowledge(1, 25);
+    rig.at(3500).await;
+    acknowledge(26, 50);
+    rig.at(60_000).await;
+    for (place, (id, device)) in ids.iter().zip(devices.iter_mut().map(messages).chain(vec![vec![]; 25])).enumerate() {
+        let (sent, state) = match place / 25 {
+            0 => (1, State::Delivered),
+            1 => (2, State::Delivered),
+            2 => (4, State::Dropped),
+            _ => (0, State::Dropped),
+        };
+        assert_eq!(device, vec![id.to_string(); sent], "device {}", place + 1);
+        let records = rig.store.records();
+        let last = records.iter().rfind(|record| record.id == *id).map(|record| record.state);
+        assert_eq!(last, Some(state), "device {}", place + 1);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_message_reaches_its_own_device_and_no_other() {
     const DEVICES: u32 = 20;
