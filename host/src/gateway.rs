@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     api::{
-        self, admin,
+        admin,
         body::BodyLimits,
         lingyang, receive,
         server::{Limits, Server},
@@ -108,9 +108,7 @@ impl Gateway {
 
         let (stop, stopping) = watch::channel(false);
         let mut listeners = JoinSet::new();
-        let routes = lingyang::router(shared.clone())
-            .merge(api::link::router(Arc::new(links.clone())))
-            .merge(receive::router(shared.clone()));
+        let routes = lingyang::router(shared.clone(), Arc::new(links.clone())).merge(receive::router(shared.clone()));
         listeners.spawn(public.run(named(routes), stopped(stopping.clone())));
         let routes = admin::router(shared.clone(), &config.listen.admin);
         listeners.spawn(admin.run(named(routes), stopped(stopping.clone())));

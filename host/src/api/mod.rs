@@ -5,7 +5,6 @@ mod acceptor;
 pub mod admin;
 pub mod body;
 pub mod lingyang;
-pub mod link;
 pub mod receive;
 pub mod server;
 pub(crate) mod state;

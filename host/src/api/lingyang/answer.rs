@@ -41,6 +41,13 @@ impl RequestId {
         &self.0
     }
 
+    /// Says the id in an answer's header.
+    pub(super) fn mark(&self, response: &mut Response) {
+        if let Ok(id) = HeaderValue::from_str(self.text()) {
+            response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
+        }
+    }
+
     /// The whole answer to the request.
     pub(super) fn answer(&self, outcome: Result<(), Problem>) -> Response {
         let problem = outcome.err();
@@ -51,9 +58,7 @@ impl RequestId {
         let reply = Reply { request_id: Text::from(self.text()), error };
         let body = to_vec(|buf| reply.write(buf)).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
-        if let Ok(id) = HeaderValue::from_str(self.text()) {
-            response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
-        }
+        self.mark(&mut response);
         if let Some(seconds) = problem.and_then(|problem| problem.retry_after) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -13,6 +13,19 @@ use axum::{
 
 use super::answer::Problem;
 
+/// The header of a device's own token; in the query it is `client_token`.
+pub(super) const TOKEN: &str = "X-Client-Token";
+
+/// The device's own token.
+///
+/// # Errors
+///
+/// 401 without one, and as [`header`].
+pub(super) fn token<'h>(headers: &'h HeaderMap, uri: &Uri) -> Result<Cow<'h, str>, Problem> {
+    header_or_query(headers, TOKEN, uri, "client_token")?
+        .ok_or_else(|| Problem::unauthorized(TOKEN, "required: the device's own token (or ?client_token=…)"))
+}
+
 /// A header's text; `None` when it is absent or empty.
 ///
 /// # Errors
@@ -34,7 +47,7 @@ pub(super) fn header<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'
 /// # Errors
 ///
 /// As [`header`].
-pub(super) fn header_or_query<'h>(
+fn header_or_query<'h>(
     headers: &'h HeaderMap,
     name: &str,
     uri: &Uri,

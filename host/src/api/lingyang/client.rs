@@ -26,9 +26,6 @@ use crate::{
     metrics::Refused,
 };
 
-/// The device's own token; also the query's `client_token`.
-const TOKEN: &str = "X-Client-Token";
-
 pub(super) async fn push(State(api): State<Api>, uri: Uri, headers: HeaderMap, body: UnreadBody) -> Response {
     let request = RequestId::new();
     let outcome = accept(&api, &request, &uri, &headers, body).await;
@@ -36,7 +33,7 @@ pub(super) async fn push(State(api): State<Api>, uri: Uri, headers: HeaderMap, b
 }
 
 async fn accept(
-    Api { shared, pace }: &Api,
+    Api { shared, pace, .. }: &Api,
     request: &RequestId,
     uri: &Uri,
     headers: &HeaderMap,
@@ -44,10 +41,9 @@ async fn accept(
 ) -> Result<(), Problem> {
     let config = shared.config();
     let now = shared.clock.unix_secs();
-    let token = caller::header_or_query(headers, TOKEN, uri, "client_token")?
-        .ok_or_else(|| Problem::unauthorized(TOKEN, "required: the device's own token (or ?client_token=…)"))?;
+    let token = caller::token(headers, uri)?;
     let sender = auth::device(&config.lingyang, Text::from(&*token), now)
-        .map_err(|error| Problem::unauthorized(TOKEN, error))?;
+        .map_err(|error| Problem::unauthorized(caller::TOKEN, error))?;
     let most = config.limits.device_pushes;
     pace.take(sender.cid, most, shared.clock.now()).map_err(|wait_ms| {
         shared.metrics.refused(Refused::Rate);

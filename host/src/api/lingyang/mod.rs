@@ -6,6 +6,7 @@
 mod answer;
 mod caller;
 mod client;
+mod link;
 mod pace;
 mod server;
 
@@ -16,7 +17,7 @@ use axum::{
     http::StatusCode,
     middleware,
     response::Response,
-    routing::{any, post},
+    routing::{any, get, post},
 };
 use bytes::Bytes;
 use pushgate_core::lingyang::{Cid, Msg};
@@ -26,6 +27,7 @@ use crate::{
     clock::Clock,
     config::Config,
     engine::{LaneKey, Payload},
+    link::Links,
 };
 use answer::{Problem, RequestId};
 use pace::Pace;
@@ -34,18 +36,20 @@ use pace::Pace;
 #[derive(Clone)]
 struct Api {
     shared: Shared,
+    links: Arc<Links>,
     pace: Arc<Pace>,
 }
 
 /// The device API's routes.
-pub fn router(shared: Shared) -> Router {
+pub fn router(shared: Shared, links: Arc<Links>) -> Router {
     Router::new()
         .route("/v2/message/client/push", post(client::push).fallback(no_such_method))
         .route("/v2/message/server/push", post(server::push).fallback(no_such_method))
+        .route("/v2/message/client/link", get(link::link).fallback(no_such_method_of_link))
         .route("/v2/message/", any(nothing_here))
         .route("/v2/message/{*path}", any(nothing_here))
         .layer(middleware::from_fn(answer::or_internal_error))
-        .with_state(Api { shared, pace: Arc::default() })
+        .with_state(Api { shared, links, pace: Arc::default() })
 }
 
 /// "Every response carries `X-Request-ID`" (the Lingyang page), this one too.
@@ -54,8 +58,14 @@ async fn no_such_method() -> Response {
     RequestId::new().answer(Err(problem))
 }
 
+async fn no_such_method_of_link() -> Response {
+    let problem =
+        Problem::of_request(StatusCode::METHOD_NOT_ALLOWED, "a WebSocket begins with a GET; see the Allow header");
+    RequestId::new().answer(Err(problem))
+}
+
 async fn nothing_here() -> Response {
-    let what = "nothing is here; POST to /v2/message/client/push or /v2/message/server/push";
+    let what = "nothing is here; POST to /v2/message/client/push or /v2/message/server/push, or connect a WebSocket to /v2/message/client/link";
     RequestId::new().answer(Err(Problem::of_request(StatusCode::NOT_FOUND, what)))
 }
 

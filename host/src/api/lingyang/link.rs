@@ -1,4 +1,4 @@
-//! The device link's WebSocket: `GET /v2/message/client/link`, with the token as for a client push.
+//! The device link as a WebSocket: `GET /v2/message/client/link`, with the token as for a client push.
 //!
 //! What is refused before there is a WebSocket is refused like a push: a status, `X-Request-ID`, and a body that says
 //! what is wrong.
@@ -6,33 +6,34 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
-    Router,
     body::Body,
     extract::{ConnectInfo, Request, State},
     http::{HeaderValue, StatusCode, header},
     response::Response,
-    routing::get,
 };
 use tokio_tungstenite::tungstenite::{self, error::ProtocolError, handshake::server::create_response_with_body};
 
 use super::{
-    lingyang::{Problem, RequestId, TOKEN, client_token},
-    server::upgraded::{self, Raw},
+    Api,
+    answer::{Problem, RequestId},
+    caller,
 };
-use crate::link::Links;
+use crate::{
+    api::server::upgraded::{self, Raw},
+    link::{Links, websocket::Reserved},
+};
 
-/// The link's route.
-pub fn router(links: Arc<Links>) -> Router {
-    Router::new().route("/v2/message/client/link", get(link)).with_state(links)
-}
+/// Seconds after which a device that found no room may come again (ours).
+const COME_AGAIN: u64 = 1;
 
-async fn link(
-    State(links): State<Arc<Links>>,
+/// Makes a WebSocket of the request, and a connection of the device link of that.
+pub(super) async fn link(
+    State(api): State<Api>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
     let id = RequestId::new();
-    match upgrade(&links, peer, request) {
+    match upgrade(&api.links, peer, request) {
         Ok(mut response) => {
             id.mark(&mut response);
             response
@@ -55,17 +56,7 @@ enum NoUpgrade {
 
 fn upgrade(links: &Arc<Links>, peer: SocketAddr, mut request: Request) -> Result<Response, NoUpgrade> {
     let response = create_response_with_body(&request, Body::empty).map_err(|error| no_websocket(&error))?;
-    let token = client_token(request.headers(), request.uri().query())
-        .ok_or_else(|| Problem::unauthorized(TOKEN, "required: the device's own token (or ?client_token=…)"))
-        .map_err(NoUpgrade::Problem)?;
-    let reserved = links.reserve(peer, token).map_err(|refusal| {
-        let status = StatusCode::from_u16(refusal.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let message = refusal.to_string();
-        NoUpgrade::Problem(match message.strip_prefix("hello.token: ") {
-            Some(message) => Problem::new(status, TOKEN, message),
-            None => Problem::without_field(status, message),
-        })
-    })?;
+    let reserved = reserve(links, peer, &request).map_err(NoUpgrade::Problem)?;
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         match upgraded.await.map(upgraded::raw) {
@@ -77,6 +68,17 @@ fn upgrade(links: &Arc<Links>, peer: SocketAddr, mut request: Request) -> Result
         }
     });
     Ok(response)
+}
+
+fn reserve(links: &Arc<Links>, peer: SocketAddr, request: &Request) -> Result<Reserved, Problem> {
+    let token = caller::token(request.headers(), request.uri())?;
+    links.reserve(peer, &token).map_err(|refusal| {
+        let message = refusal.to_string();
+        match message.strip_prefix("hello.token: ") {
+            Some(message) => Problem::unauthorized(caller::TOKEN, message),
+            None => Problem::passing(StatusCode::SERVICE_UNAVAILABLE, message, COME_AGAIN),
+        }
+    })
 }
 
 fn no_websocket(error: &tungstenite::Error) -> NoUpgrade {
@@ -92,5 +94,5 @@ fn no_websocket(error: &tungstenite::Error) -> NoUpgrade {
         }
         _ => "this is the device link: connect with a WebSocket (Connection: Upgrade, Upgrade: websocket)",
     };
-    NoUpgrade::NoWebSocket(Problem::without_field(StatusCode::UPGRADE_REQUIRED, message))
+    NoUpgrade::NoWebSocket(Problem::of_request(StatusCode::UPGRADE_REQUIRED, message))
 }
