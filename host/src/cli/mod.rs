@@ -13,6 +13,7 @@ mod devices;
 mod inbox;
 mod input;
 mod output;
+mod own_token;
 mod push;
 mod receive;
 mod serve;

@@ -15,6 +15,7 @@ use rustls::{
 use sha2::{Digest, Sha256};
 use std::{
     fmt, fs,
+    path::Path,
     sync::{Arc, Weak},
 };
 
@@ -39,6 +40,20 @@ pub(crate) type Fingerprint = [u8; 32];
 pub(crate) struct InUse(Weak<Contents>);
 
 impl ClientTls {
+    /// Trusts the authority in the PEM file at `path` beside the system's, and shows no certificate.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with which file.
+    pub fn with_authority(path: &Path) -> Result<Self, String> {
+        let mut digest = Sha256::new();
+        let authorities = fs::read(path)
+            .map_err(|error| error.to_string())
+            .and_then(|pem| Ok(certificates(&pem, &mut digest).and_then(authorities)?))
+            .map_err(|what| format!("{}: {what}", path.display()))?;
+        Ok(Self(Arc::new(Contents { fingerprint: digest.finalize().into(), authorities, certificate: None })))
+    }
+
     pub(crate) fn fingerprint(&self) -> &Fingerprint {
         &self.0.fingerprint
     }
@@ -213,7 +228,7 @@ fn certified(
 mod tests {
     use super::*;
     use crate::config::Config;
-    use std::path::{Path, PathBuf};
+    use std::path::PathBuf;
 
     fn certificates_for_tests() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls")
@@ -236,6 +251,16 @@ mod tests {
         ] {
             let tls = read(table).expect(table).expect("tls");
             assert_eq!(format!("{tls:?}"), shown);
+        }
+    }
+
+    #[test]
+    fn an_authority_alone_is_read_from_a_file() {
+        let alone = ClientTls::with_authority(&certificates_for_tests().join("ca.pem")).expect("an authority");
+        assert_eq!(Some(alone), read("{ ca = 'ca.pem' }").expect("a table"));
+        for (name, words) in [("gone.pem", "gone.pem: No such file"), ("make.sh", "make.sh: holds no certificate")] {
+            let error = ClientTls::with_authority(&certificates_for_tests().join(name)).expect_err(name);
+            assert!(error.contains(words), "{error}");
         }
     }
 

@@ -72,6 +72,19 @@ impl Terms {
     }
 }
 
+/// Sets up TLS for a connection that is no HTTP client's: with the system's authorities and those of `tls`, speaking
+/// `protocols` (ALPN).
+///
+/// # Errors
+///
+/// Says why there is no authority to trust.
+pub(crate) async fn client(tls: Option<&ClientTls>, protocols: &[&[u8]]) -> Result<Arc<ClientConfig>, String> {
+    let terms = tls.map_or_else(Terms::default, Terms::of);
+    let mut config = Arc::unwrap_or_clone(terms.config(Trust::new(Roots::System).store().await)?);
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    Ok(Arc::new(config))
+}
+
 impl Connector {
     pub(super) fn new(dialer: Dialer, terms: Terms, trust: Arc<Trust>) -> Self {
         Self(Arc::new(Parts { dialer, terms, trust, config: OnceCell::new() }))

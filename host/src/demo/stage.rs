@@ -358,7 +358,7 @@ impl Stage {
     }
 
     fn device(&self, cid: u32, answering: Answering) -> Result<Device, CannotRun> {
-        Ok(Device { address: self.gateway.link.to_string(), token: self.token(cid)?, answering })
+        Ok(Device { answering, ..Device::new(self.gateway.link.into(), self.token(cid)?) })
     }
 
     fn token(&self, cid: u32) -> Result<Secret, CannotRun> {
