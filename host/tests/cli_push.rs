@@ -259,15 +259,26 @@ fn gateway(answer: &'static str) -> (String, JoinHandle<String>) {
 
 const ACCEPTED: &str = "HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n{\"request_id\":\"2279\"}";
 
+/// A line without the time it took.
+fn timeless(line: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = line;
+    while let Some(at) = ["in ", "took_ms\":"].iter().filter_map(|mark| Some(rest.find(mark)? + mark.len())).min() {
+        shown += &rest[..at];
+        let after = rest[at..].trim_start_matches(|char: char| char.is_ascii_digit());
+        shown += if after.len() < rest.len() - at { "N" } else { "" };
+        rest = after;
+    }
+    shown + rest
+}
+
 #[test]
 fn a_device_pushes_with_its_token() {
     let (base, request) = gateway(ACCEPTED);
     let args = ["push", "client", "--url", &base, "--token", SECRET, "--to", "a", "b", "--msg", "hello", "--flag", "3"];
     let pushed = run(&[&args[..], &["--callback"]].concat());
-    assert_eq!(
-        (pushed.code, pushed.stdout.as_str(), pushed.stderr.as_str()),
-        (Some(0), "accepted: HTTP 200, request 2279\n", "")
-    );
+    assert_eq!((pushed.code, pushed.stderr.as_str()), (Some(0), ""));
+    assert_eq!(timeless(&pushed.stdout), "accepted: HTTP 200 in N ms, request 2279\n");
     let request = request.join().unwrap();
     assert!(request.starts_with("POST /base/v2/message/client/push HTTP/1.1\r\n"), "{request}");
     assert!(request.contains(&format!("x-client-token: {SECRET}\r\n")), "{request}");
@@ -295,7 +306,8 @@ fn an_application_server_pushes_with_its_key() {
         let (base, request) = gateway(ACCEPTED);
         let args = ["push", "server", "--url", &base, "--app-id", "Test", "--app-key-file", key, "--msg-file", msg];
         let pushed = run(&[&args[..], to, &["--json"]].concat());
-        assert_eq!(pushed.stdout, "{\"accepted\":true,\"status\":200,\"request_id\":\"2279\"}\n", "{}", pushed.stderr);
+        let json = r#"{"accepted":true,"result":"accepted","status":200,"took_ms":N,"request_id":"2279"}"#;
+        assert_eq!(timeless(&pushed.stdout), format!("{json}\n"), "{}", pushed.stderr);
         assert_eq!(pushed.code, Some(0));
         let request = request.join().unwrap();
         assert!(request.starts_with("POST /base/v2/message/server/push HTTP/1.1\r\n"), "{request}");
@@ -313,19 +325,69 @@ fn a_refused_push_names_the_field_and_is_exit_1() {
     let (base, _request) = gateway(refusal);
     let pushed = run(&args(&base));
     assert_eq!((pushed.code, pushed.stdout.as_str()), (Some(1), ""));
-    assert_eq!(pushed.stderr, "error: refused: HTTP 400, request 7: access_tokens[0]: no\n");
+    assert_eq!(timeless(&pushed.stderr), "error: refused: HTTP 400 in N ms, request 7: access_tokens[0]: no\n");
 
     let (base, _request) =
         gateway("HTTP/1.1 500 Internal Server Error\r\nX-Request-ID: 8\r\ncontent-length: 4\r\n\r\noops");
     let pushed = run(&[&args(&base)[..], &["--json".to_owned()]].concat());
-    assert_eq!(pushed.stdout, "{\"accepted\":false,\"status\":500,\"request_id\":\"8\"}\n");
-    assert_eq!((pushed.code, pushed.stderr.as_str()), (Some(1), "error: refused: HTTP 500, request 8\n"));
+    let json = r#"{"accepted":false,"result":"status","status":500,"took_ms":N,"request_id":"8"}"#;
+    assert_eq!((pushed.code, timeless(&pushed.stdout)), (Some(1), format!("{json}\n")));
+    assert_eq!(timeless(&pushed.stderr), "error: refused: HTTP 500 in N ms, request 8; it may pass: try again\n");
+
+    for (answer, words) in [
+        (
+            "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\ncontent-length: 0\r\n\r\n",
+            "; it may pass: try again in 7 s\n",
+        ),
+        ("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "; is --url a gateway's public listener?\n"),
+        (
+            "HTTP/1.1 302 Found\r\nlocation: /\r\ncontent-length: 0\r\n\r\n",
+            "; redirects are not followed: --url must name the gateway itself\n",
+        ),
+        ("", "; the gateway may have accepted it nevertheless\n"),
+    ] {
+        let (base, _request) = gateway(answer);
+        let pushed = run(&args(&base));
+        assert_eq!((pushed.code, pushed.stdout.as_str()), (Some(1), ""));
+        assert!(pushed.stderr.ends_with(words) && pushed.stderr.lines().count() == 1, "{}", pushed.stderr);
+    }
 
     let closed = closed_port();
     let port = closed.local_addr().unwrap();
     let pushed = run(&args(&format!("http://{port}")));
     assert_eq!((pushed.code, pushed.stdout.as_str()), (Some(1), ""));
     assert!(pushed.stderr.contains(&port.to_string()) && !pushed.stderr.contains(SECRET), "{}", pushed.stderr);
+    assert!(
+        pushed.stderr.starts_with("error: no answer: ") && !pushed.stderr.contains("nevertheless"),
+        "nothing went out"
+    );
+    let pushed = run(&[&args(&format!("http://{port}"))[..], &["--json".to_owned()]].concat());
+    let line: serde_json::Value = serde_json::from_str(&pushed.stdout).unwrap();
+    assert_eq!((&line["accepted"], &line["result"]), (&false.into(), &"refused".into()), "{line}");
+}
+
+#[test]
+fn a_push_reads_its_token_from_a_file_and_its_message_from_stdin() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    fs::write(&file, SECRET).unwrap();
+    let (base, request) = gateway(ACCEPTED);
+    let file = file.to_str().unwrap();
+    let args = ["push", "client", "--url", &base, "--token-file", file, "--to", "a", "--to", "b", "--msg-file", "-"];
+    let pushed = run_with(&args, b"\xff\x00");
+    assert_eq!((pushed.code, pushed.stderr.as_str()), (Some(0), ""));
+    let request = request.join().unwrap();
+    assert!(request.contains(&format!("x-client-token: {SECRET}\r\n")), "{request}");
+    assert!(request.ends_with("{\"msg\":\"/wA=\",\"callback\":0,\"access_tokens\":[\"a\",\"b\"]}"), "{request}");
+}
+
+#[test]
+fn a_base_that_is_no_url_is_wrong_usage() {
+    for base in ["127.0.0.1:8080", "ws://127.0.0.1:8080", "http://"] {
+        let pushed = run(&["push", "client", "--url", base, "--token", "t", "--to", "a", "--msg", "x"]);
+        assert_eq!((pushed.code, pushed.stdout.as_str()), (Some(2), ""));
+        assert!(pushed.stderr.contains("'--url <BASE>': must be an http or https URL"), "{}", pushed.stderr);
+    }
 }
 
 #[test]

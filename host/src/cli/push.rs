@@ -3,7 +3,7 @@
 mod batch;
 mod message;
 
-use super::{Failure, Outcome, output::Output};
+use super::{Failure, Outcome, output::Output, own_token::OwnToken};
 use crate::{
     config::{SdkAppId, Secret, Target},
     courier::{HttpCourier, Settings},
@@ -80,22 +80,26 @@ struct EventsArgs {
 
 /// Send a Lingyang message, as a device does
 ///
-/// Posts to BASE/v2/message/client/push. Exit 0 = accepted and stored by the gateway, which does not yet mean
-/// delivered. Sent once: the page has no retries for devices.
+/// Posts to BASE/v2/message/client/push and prints the answer: the status, the request's id, and what is wrong with which
+/// member when it is refused. Exit 0 = accepted and stored by the gateway, which does not yet mean delivered. Sent once:
+/// the page has no retries for devices.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   pushgate push client --url http://127.0.0.1:8080 --token \"$MINE\" --to \"$OTHER\" --msg hello
   PUSHGATE_TOKEN=\"$MINE\" pushgate push client --url http://127.0.0.1:8080 \\
-    --to \"$A\" \"$B\" --msg-file settings.bin --flag 3 --callback")]
+    --to \"$A\" \"$B\" --msg-file settings.bin --flag 3
+  date | pushgate push client --url http://127.0.0.1:8080 --token-file mine --to \"$A\" --msg-file -
+  pushgate device --link 127.0.0.1:8082 --token \"$MINE\" &   # prints the receipts of the next one
+  pushgate push client --url http://127.0.0.1:8080 --token \"$MINE\" \\
+    --to \"$OTHER\" --msg hello --callback")]
 struct ClientArgs {
     /// The gateway's base URL, http or https; /v2/message/client/push is added
     #[arg(long, value_name = "BASE")]
     url: Target,
 
-    /// This device's token (`pushgate token issue` makes one)
-    #[arg(long, env = "PUSHGATE_TOKEN", hide_env_values = true)]
-    token: Secret,
+    #[command(flatten)]
+    token: OwnToken,
 
     /// A receiver's token; repeat it, or give several, for several receivers
     ///
@@ -106,8 +110,10 @@ struct ClientArgs {
     #[command(flatten)]
     message: Message,
 
-    /// Call back: the message goes to the app's webhook too, and a receipt of each receiver's outcome comes to this
-    /// device over its link
+    /// Call back: the message goes to the app's webhook too, and a receipt of each receiver's outcome to this device
+    ///
+    /// The receipts come over this device's own link, while it is connected: `pushgate device` with the same token prints
+    /// them.
     #[arg(long)]
     callback: bool,
 }
@@ -115,8 +121,9 @@ struct ClientArgs {
 /// Send a Lingyang message, as the application server does
 ///
 /// Posts to BASE/v2/message/server/push: to devices by cid, or with --from on behalf of one device to another (proxy).
-/// Exit 0 = accepted and stored by the gateway, which does not yet mean delivered. Sent once: the page has no retries
-/// for application servers.
+/// Prints the answer: the status, the request's id, and what is wrong with which member when it is refused. Exit 0 =
+/// accepted and stored by the gateway, which does not yet mean delivered. Sent once: the page has no retries for
+/// application servers.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -8,7 +8,7 @@ use crate::{
         output::{Format, Output},
     },
     config::Target,
-    courier::{Post, Reply},
+    courier::{Class, Failure as NoAnswer, Post, Reply},
     shown,
 };
 use bytes::Bytes;
@@ -22,7 +22,7 @@ use pushgate_core::{
     },
 };
 use serde::Serialize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the gateway may take to answer. The page says nothing of it (ours).
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ pub(super) async fn push_client(args: &ClientArgs, out: Output) -> Outcome {
         access_tokens: AccessTokens::from(tokens.as_slice()),
     };
     let mut headers = HeaderMap::new();
-    put(&mut headers, "x-client-token", "--token", args.token.reveal())?;
+    put(&mut headers, "x-client-token", "--token", args.token.read()?.reveal())?;
     let body = to_vec(|buf| push.write(buf)).map_err(unwritable)?;
     post(&args.url, "/v2/message/client/push", headers, body, out).await
 }
@@ -116,60 +116,112 @@ fn put(headers: &mut HeaderMap, name: &'static str, given_as: &str, value: &str)
     Ok(())
 }
 
-/// What the gateway answered, with `--json`.
-#[derive(Debug, Serialize)]
+/// How a push went, with `--json`.
+#[derive(Debug, Default, Serialize)]
 struct Answer {
     accepted: bool,
-    status: u16,
+    /// `accepted`, `status` when the gateway's says otherwise, or the class of failure when there is none.
+    result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    took_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+    /// What can be done, for people.
+    #[serde(skip)]
+    advice: String,
 }
 
 impl Answer {
     /// Reads an answer: "clients judge by the status alone", so what the body says is for people.
-    fn of(answer: &Reply) -> Self {
+    fn of(answer: &Reply, took: Duration) -> Self {
+        let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
         let reply = lingyang::Reply::read(&answer.body).ok();
-        let header = answer.headers.get("x-request-id").and_then(|id| id.to_str().ok());
-        let request_id = reply.map(|reply| reply.request_id.to_cow().into_owned());
         let refusal = reply.and_then(|reply| reply.error);
+        let verdict = lingyang::verdict(answer.status);
+        let advice = match (verdict, answer.status) {
+            (Verdict::Delivered, _) => String::new(),
+            (Verdict::TryAgain, _) => match header("retry-after") {
+                Some(seconds) => format!("; it may pass: try again in {} s", shown::text(seconds)),
+                None => "; it may pass: try again".to_owned(),
+            },
+            (Verdict::GiveUp, 300..=399) => {
+                "; redirects are not followed: --url must name the gateway itself".to_owned()
+            }
+            // A gateway says itself what is wrong.
+            (Verdict::GiveUp, _) if refusal.is_none() => "; is --url a gateway's public listener?".to_owned(),
+            (Verdict::GiveUp, _) => String::new(),
+        };
         Self {
-            accepted: lingyang::verdict(answer.status) == Verdict::Delivered,
-            status: answer.status,
-            request_id: request_id.or_else(|| header.map(str::to_owned)),
+            accepted: verdict == Verdict::Delivered,
+            result: if verdict == Verdict::Delivered { "accepted" } else { "status" },
+            status: Some(answer.status),
+            took_ms: millis(took),
+            request_id: reply
+                .map(|reply| reply.request_id.to_cow().into_owned())
+                .or_else(|| header("x-request-id").map(str::to_owned)),
             field: refusal.and_then(|refusal| refusal.field).map(|field| field.to_cow().into_owned()),
             message: refusal.map(|refusal| refusal.message.to_cow().into_owned()),
+            advice,
         }
     }
 
-    /// `HTTP 400, request 2279…: payload.msg: must be …`.
+    /// Tells that there was no answer.
+    fn none(failure: &NoAnswer, took: Duration) -> Self {
+        let advice = match failure.class {
+            Class::Timeout | Class::Closed | Class::Protocol | Class::AnswerTooLarge => {
+                "; the gateway may have accepted it nevertheless"
+            }
+            _ => "",
+        };
+        Self {
+            result: failure.class.as_str(),
+            took_ms: millis(took),
+            message: Some(failure.to_string()),
+            advice: advice.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// `refused: HTTP 400 in 3 ms, request 2279…: payload.msg: must be …`.
     fn text(&self, verdict: &str) -> String {
-        let mut text = format!("{verdict}: HTTP {}", self.status);
-        for (before, part) in [(", request ", &self.request_id), (": ", &self.field), (": ", &self.message)] {
+        let status = self.status.map(|status| format!("HTTP {status} in {} ms", self.took_ms));
+        let mut text = verdict.to_owned();
+        for (before, part) in
+            [(": ", &status), (", request ", &self.request_id), (": ", &self.field), (": ", &self.message)]
+        {
             if let Some(part) = part {
                 text += before;
                 text += &shown::text(part);
             }
         }
-        text
+        text + &self.advice
     }
+}
+
+fn millis(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Posts `body` below the gateway's base URL, once.
 async fn post(base: &Target, path: &str, headers: HeaderMap, body: Vec<u8>, out: Output) -> Outcome {
     let post = Post { url: join(base, path), headers, body: Bytes::from(body), timeout: ANSWER_WITHIN };
-    let reply = courier().post(post).await.map_err(|failure| Failure::Operation(failure.to_string()))?;
-    let answer = Answer::of(&reply);
+    let start = Instant::now();
+    let (answer, verdict) = match courier().post(post).await {
+        Ok(reply) => (Answer::of(&reply, start.elapsed()), "refused"),
+        Err(failure) => (Answer::none(&failure, start.elapsed()), "no answer"),
+    };
     if answer.accepted {
         return Ok(out.result(&answer, |paint| answer.text(&paint.good("accepted")))?);
     }
     if out.format() == Format::Json {
         out.result(&answer, |_| String::new())?;
     }
-    Err(Failure::Operation(answer.text("refused")))
+    Err(Failure::Operation(answer.text(verdict)))
 }
 
 fn join(base: &Target, path: &str) -> String {
