@@ -10,7 +10,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
 use futures_util::{Sink, Stream};
 use pushgate_core::{
     Error, ErrorKind, Field, Text, Unit,
@@ -63,7 +62,7 @@ impl Links {
 
 impl Reserved {
     /// Serves the WebSocket on a stream whose upgrade has been answered, and of which some bytes were read `ahead`.
-    pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(self, stream: S, ahead: Bytes) {
+    pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(self, stream: S, ahead: Vec<u8>) {
         let Self { links, place, peer, token } = self;
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
@@ -71,7 +70,7 @@ impl Reserved {
             .max_write_buffer_size(4 * ENOUGH)
             .max_message_size(Some(MAX_LINE_LEN))
             .max_frame_size(Some(MAX_LINE_LEN));
-        let socket = WebSocketStream::from_partially_read(stream, ahead.to_vec(), Role::Server, Some(config)).await;
+        let socket = WebSocketStream::from_partially_read(stream, ahead, Role::Server, Some(config)).await;
         let now = links.clock.now();
         let session = Host::new(links.terms(), now);
         let mut talk = Talk { links, place, session, peer, token: Box::default() };

@@ -63,7 +63,7 @@ fn upgrade(links: &Arc<Links>, peer: SocketAddr, mut request: Request) -> Result
             // Each on the heap: what is held on to is no larger than it has to be.
             Ok(Raw::Tcp(stream, ahead)) => Box::pin(reserved.serve(stream, ahead)).await,
             Ok(Raw::Tls(stream, ahead)) => Box::pin(reserved.serve(stream, ahead)).await,
-            Ok(Raw::Other(stream)) => Box::pin(reserved.serve(stream, bytes::Bytes::new())).await,
+            Ok(Raw::Other(stream)) => Box::pin(reserved.serve(stream, Vec::new())).await,
             Err(error) => tracing::debug!(%peer, %error, "a device's WebSocket did not come to be"),
         }
     });
