@@ -10,6 +10,9 @@ pub const LONGEST_WAIT: u32 = 30_000;
 /// The waits between tries to connect, each twice the one before and cut by chance to between half of it and all of it,
 /// so that devices that lost one gateway together do not come back to the next in step.
 ///
+/// Begin anew only after a connection that lasted for [`LONGEST_WAIT`]: one that is welcome and lost at once, again and
+/// again, is no success.
+///
 /// ```
 /// use pushgate_core::link::Backoff;
 ///

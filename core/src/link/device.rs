@@ -36,7 +36,7 @@
 use crate::{Error, Instant, Text, Verdict, lingyang};
 
 use super::{
-    Backoff, Frame, HEARTBEAT_SECS, Hello, Message, Problem, Receipt, Welcome,
+    Backoff, Frame, HEARTBEAT_SECS, Hello, LONGEST_WAIT, Message, Problem, Receipt, Welcome,
     heart::{Beat, Heart},
     id::{Id, RECENT_IDS, Recent},
 };
@@ -44,9 +44,13 @@ use super::{
 /// How long the host may take to say welcome, in milliseconds (the device link; ours).
 pub const WELCOME_WITHIN: u32 = 10_000;
 
+/// The longest heartbeat a device keeps to, in seconds (the device link; ours). Whatever the host says, silence does not
+/// go unnoticed for days; to ping too often does no harm.
+const LONGEST_HEARTBEAT: u32 = 3600;
+
 /// The device's end of the link, over all its connections.
 ///
-/// `RECENT` is how many ids it remembers, 33 bytes each. A message's copies come within 11 s, so make it at least the
+/// `RECENT` is how many ids it remembers, at least one, 34 bytes each. A message's copies come within 11 s, so make it at least the
 /// number of messages the device may get in that time; one more and the application may see a message twice.
 #[derive(Clone, Debug)]
 pub struct Device<'t, const RECENT: usize = RECENT_IDS> {
@@ -54,8 +58,9 @@ pub struct Device<'t, const RECENT: usize = RECENT_IDS> {
     state: State,
     heart: Heart,
     backoff: Backoff,
+    /// When the connection has lasted long enough for the waits to begin anew.
+    steady: Instant,
     pong: Option<u64>,
-    ack: Option<Id>,
     /// What the last poll gave out to be written.
     given: Option<Given>,
     recent: Recent<RECENT>,
@@ -76,7 +81,8 @@ enum State {
     Welcome,
     /// The stream is to be closed.
     Closing(End),
-    /// There is no use in another try.
+    /// The stream is to be closed, and there is no use in another try.
+    Stopping(End),
     Stopped(End),
 }
 
@@ -101,7 +107,8 @@ pub enum Step<'s> {
     WaitUntil(Instant),
     /// Close the stream, then call [`Device::closed`].
     Close(End),
-    /// The host refuses this device for good. After it has a better token, [`Device::renew`].
+    /// The host refuses this device's hello, and would refuse it again. It is the application's turn: with a better
+    /// token, or after a long wait with the same one, [`Device::renew`].
     Stop(End),
 }
 
@@ -138,13 +145,15 @@ pub enum End {
 }
 
 impl End {
-    /// Whether another connection may fare better: what a client would try again after the same HTTP status (ours).
+    /// Whether another hello may fare better: what a client would try again after the same HTTP status, and 409 (ours).
     ///
-    /// Among what it would not is 409, a newer connection of the same device: two that replace each other would never
-    /// end.
+    /// 409, a newer connection of the same device, may be this device's own: a hello that it had given up, late in the
+    /// network, which the host takes for the newer one. Two devices with one token replace each other for ever, but
+    /// ever more slowly: such connections are too short for the waits between them to begin anew.
     #[must_use]
     pub fn may_pass(self) -> bool {
         match self {
+            Self::Refused(409) => true,
             Self::Refused(code) => {
                 u16::try_from(code).is_ok_and(|status| matches!(lingyang::verdict(status), Verdict::TryAgain))
             }
@@ -162,8 +171,8 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
             state: State::Closed(Instant::from_millis(0)),
             heart: Heart::new(HEARTBEAT_SECS, Instant::from_millis(0)),
             backoff: Backoff::new(),
+            steady: Instant::NEVER,
             pong: None,
-            ack: None,
             given: None,
             recent: Recent::new(),
         }
@@ -192,7 +201,7 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
                 // These two are a frame and an end, above.
                 Beat::Ping(_) | Beat::Silent => Step::WaitUntil(now),
             },
-            (None, State::Closing(end)) => Step::Close(end),
+            (None, State::Closing(end) | State::Stopping(end)) => Step::Close(end),
             (None, State::Stopped(end)) => Step::Stop(end),
         }
     }
@@ -201,10 +210,11 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
     fn due(&self, beat: Beat) -> Option<Given> {
         match (self.state, beat) {
             (State::Hello { .. }, _) => Some(Given::Hello),
-            (State::Greeted { .. } | State::Welcome, beat) => {
-                let answer = self.ack.map(Given::Ack).or(self.pong.map(Given::Pong));
-                match (answer, self.state, beat) {
-                    (None, State::Welcome, Beat::Ping(number)) => Some(Given::Ping(number)),
+            (State::Greeted { .. }, _) => self.pong.map(Given::Pong),
+            (State::Welcome, beat) => {
+                let answer = self.recent.waiting().copied().map(Given::Ack).or(self.pong.map(Given::Pong));
+                match (answer, beat) {
+                    (None, Beat::Ping(number)) => Some(Given::Ping(number)),
                     _ => answer,
                 }
             }
@@ -221,7 +231,7 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
                 }
             }
             // What has come meanwhile waits for its own turn.
-            Some(Given::Ack(id)) => self.ack = self.ack.filter(|waiting| *waiting != id),
+            Some(Given::Ack(id)) => self.recent.settle(&id),
             Some(Given::Pong(number)) => self.pong = self.pong.filter(|waiting| *waiting != number),
             Some(Given::Ping(_)) => self.heart.pinged(now),
             None => {}
@@ -241,15 +251,24 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
     fn open(&mut self, state: State, now: Instant) {
         self.state = state;
         self.heart = Heart::new(HEARTBEAT_SECS, now);
+        self.steady = Instant::NEVER;
         // The last connection's answers mean nothing on this one: what was not acknowledged comes again.
-        (self.pong, self.ack, self.given) = (None, None, None);
+        self.recent.settle_all();
+        (self.pong, self.given) = (None, None);
     }
 
     /// Notes that the stream is closed, by whichever side, or could not be opened. `random` is any number, a new one
     /// each time: chance keeps the devices of one gateway from coming back in step.
+    ///
+    /// The waits between tries grow until a connection lasts for [`LONGEST_WAIT`] after its welcome, so that one which
+    /// is lost again and again is not a storm either.
     pub fn closed(&mut self, now: Instant, random: u32) {
+        if now >= self.steady {
+            self.backoff = Backoff::new();
+        }
+        self.steady = Instant::NEVER;
         self.state = match self.state {
-            State::Closing(end) | State::Stopped(end) if !end.may_pass() => State::Stopped(end),
+            State::Stopping(end) | State::Stopped(end) => State::Stopped(end),
             _ => State::Closed(now.plus(self.backoff.next_wait(random))),
         };
     }
@@ -262,8 +281,6 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
     }
 
     /// Takes a line as [`LineBuffer::feed`](super::LineBuffer::feed) returns it, or a WebSocket's text message.
-    ///
-    /// Poll until nothing is left to send before the next one: one acknowledgement is kept at a time.
     pub fn received<'l>(&mut self, line: Result<&'l [u8], Error>, now: Instant) -> Event<'l> {
         if !matches!(self.state, State::Hello { .. } | State::Greeted { .. } | State::Welcome) {
             return Event::Nothing;
@@ -282,8 +299,8 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
         match frame {
             Frame::Welcome(welcome) if !matches!(self.state, State::Welcome) => {
                 self.state = State::Welcome;
-                self.heart = Heart::new(welcome.heartbeat, now);
-                self.backoff = Backoff::new();
+                self.heart = Heart::new(welcome.heartbeat.min(LONGEST_HEARTBEAT), now);
+                self.steady = now.plus(LONGEST_WAIT);
                 Event::Welcome(welcome)
             }
             Frame::Message(message) if matches!(self.state, State::Welcome) => self.message(message),
@@ -293,7 +310,10 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
                 Event::Nothing
             }
             Frame::Error(problem) => {
-                self.state = State::Closing(End::Refused(problem.code));
+                let end = End::Refused(problem.code);
+                // Who was welcome with this token may be so again, or hears of it as the answer to the next hello.
+                let is_final = !self.is_welcome() && !end.may_pass();
+                self.state = if is_final { State::Stopping(end) } else { State::Closing(end) };
                 Event::Refused(problem)
             }
             // Signs of life and no more; what only a device says; what a later version may say.
@@ -306,20 +326,16 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
             self.state = State::Closing(End::LongId);
             return Event::Nothing;
         };
-        if !self.recent.holds(&id) {
-            return Event::Message(message);
-        }
-        self.ack = Some(id);
-        Event::Copy(message)
+        if self.recent.wait(&id) { Event::Copy(message) } else { Event::Message(message) }
     }
 
     /// Acknowledges a message that the application has: the end of its schedule.
     ///
-    /// From here on the id is remembered, also over further connections.
+    /// From here on the id is remembered, also over further connections. The application may take its time, and take
+    /// several messages before this is polled: up to `RECENT` acknowledgements wait for their turn.
     pub fn acknowledge(&mut self, id: Text<'_>) {
         if let Some(id) = Id::new(id) {
             self.recent.note(id);
-            self.ack = Some(id);
         }
     }
 
@@ -331,124 +347,4 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WELCOME: &[u8] = br#"{"welcome":{"cid":7,"time":1,"heartbeat":2}}"#;
-
-    fn at(millis: u64) -> Instant {
-        Instant::from_millis(millis)
-    }
-
-    fn message(id: &str) -> std::vec::Vec<u8> {
-        std::format!(r#"{{"message":{{"id":"{id}","from":0,"created":1,"msg":""}}}}"#).into_bytes()
-    }
-
-    /// A device that is welcome at 0 ms, with a heartbeat of 2 s.
-    fn welcome() -> Device<'static, 2> {
-        let mut device = Device::new("t");
-        assert_eq!(device.poll(at(0)), Step::Connect);
-        device.opened(at(0));
-        assert_eq!(device.poll(at(0)), Step::Send(Frame::Hello(Hello { token: "t".into() })));
-        device.sent(at(0));
-        assert_eq!(device.poll(at(0)), Step::WaitUntil(at(WELCOME_WITHIN.into())));
-        assert!(matches!(device.received(Ok(WELCOME), at(0)), Event::Welcome(_)));
-        device
-    }
-
-    #[test]
-    fn a_host_that_says_nothing_is_left() {
-        let mut device: Device<'_> = Device::new("t");
-        device.opened(at(5));
-        device.sent(at(5));
-        assert!(matches!(device.poll(at(10_004)), Step::Send(_)), "a frame nobody polled for was not sent");
-        assert_eq!(device.poll(at(10_005)), Step::Close(End::NoWelcome));
-        device.closed(at(10_006), 0);
-        assert_eq!(device.poll(at(10_006)), Step::WaitUntil(at(10_256)));
-        assert_eq!(device.poll(at(10_256)), Step::Connect);
-    }
-
-    #[test]
-    fn a_message_is_the_applications_until_it_acknowledges_it() {
-        let mut device = welcome();
-        for _ in 0..3 {
-            assert!(matches!(device.received(Ok(&message("a")), at(1)), Event::Message(_)));
-        }
-        assert_eq!(device.poll(at(1)), Step::WaitUntil(at(2001)), "what is not taken is not answered");
-        device.acknowledge("a".into());
-        let ack = Step::Send(Frame::Ack("a".into()));
-        for _ in 0..3 {
-            assert_eq!(device.poll(at(1)), ack, "until it is written");
-        }
-        device.sent(at(1));
-        assert_eq!(device.poll(at(1)), Step::WaitUntil(at(2001)));
-        assert!(matches!(device.received(Ok(&message("a")), at(2)), Event::Copy(_)));
-        assert_eq!(device.poll(at(2)), ack);
-    }
-
-    #[test]
-    fn what_was_taken_is_remembered_over_connections_and_its_answer_is_not() {
-        let mut device = welcome();
-        device.acknowledge("a".into());
-        device.closed(at(9), 0);
-        device.opened_without_hello(at(400));
-        assert_eq!(device.poll(at(400)), Step::WaitUntil(at(10_400)), "no hello, and no answer of the last connection");
-        assert_eq!(device.received(Ok(&message("a")), at(400)), Event::Nothing, "not before the welcome");
-        device.received(Ok(WELCOME), at(400));
-        assert!(matches!(device.received(Ok(&message("a")), at(401)), Event::Copy(_)));
-        device.acknowledge("b".into());
-        device.acknowledge("c".into());
-        assert!(matches!(device.received(Ok(&message("a")), at(402)), Event::Message(_)), "a window of 2 is full");
-    }
-
-    #[test]
-    fn pings_are_answered_and_made() {
-        let mut device = welcome();
-        device.received(Ok(b"{\"ping\":3}"), at(10));
-        assert_eq!(device.poll(at(10)), Step::Send(Frame::Pong(3)));
-        device.received(Ok(b"{\"ping\":4}"), at(11));
-        device.sent(at(11));
-        assert_eq!(device.poll(at(11)), Step::Send(Frame::Pong(4)), "the later one is not taken for the one written");
-        device.sent(at(11));
-        assert_eq!(device.poll(at(2011)), Step::Send(Frame::Ping(1)));
-        device.sent(at(2011));
-        assert_eq!(device.poll(at(6010)), Step::Send(Frame::Ping(2)));
-        assert_eq!(device.poll(at(6011)), Step::Close(End::Silent));
-    }
-
-    #[test]
-    fn a_refusal_is_final_or_it_is_not() {
-        for (code, stops) in [(400, true), (401, true), (409, true), (408, false), (429, false), (503, false)] {
-            let mut device = welcome();
-            let line = std::format!(r#"{{"error":{{"code":{code},"message":"no"}}}}"#);
-            assert!(matches!(device.received(Ok(line.as_bytes()), at(1)), Event::Refused(_)));
-            assert_eq!(device.poll(at(1)), Step::Close(End::Refused(code)));
-            assert_eq!(device.received(Ok(&message("a")), at(1)), Event::Nothing, "it is over");
-            device.closed(at(1), u32::MAX);
-            let next = if stops { Step::Stop(End::Refused(code)) } else { Step::WaitUntil(at(501)) };
-            assert_eq!(device.poll(at(2)), next, "{code}");
-            device.renew("better");
-            assert_eq!(device.poll(at(2)), Step::Connect);
-        }
-    }
-
-    #[test]
-    fn a_line_that_is_none_ends_the_connection_and_the_waits_grow() {
-        let mut device = welcome();
-        let mut waits = std::vec::Vec::new();
-        for _ in 0..3 {
-            device.received(Ok(b"HTTP/1.1 400 Bad Request"), at(0));
-            assert!(matches!(device.poll(at(0)), Step::Close(End::Malformed(_))));
-            device.closed(at(0), u32::MAX);
-            if let Step::WaitUntil(later) = device.poll(at(0)) {
-                waits.push(later.as_millis());
-            }
-            device.opened(at(0));
-        }
-        assert_eq!(waits, [500, 1000, 2000]);
-        let long = message(&"x".repeat(33));
-        device.received(Ok(WELCOME), at(0));
-        device.received(Ok(&long), at(0));
-        assert_eq!(device.poll(at(0)), Step::Close(End::LongId));
-    }
-}
+mod tests;

@@ -270,7 +270,11 @@ impl Host {
             }
         }
         match frame {
-            Frame::Ack(id) => Event::Ack(id),
+            Frame::Ack(id) if self.is_open() => Event::Ack(id),
+            Frame::Hello(_) => {
+                self.refuse(Refusal::SecondHello);
+                Event::Nothing
+            }
             Frame::Ping(number) => {
                 self.pong = Some(number);
                 Event::Nothing
@@ -388,6 +392,20 @@ mod tests {
         assert_eq!(host.poll(at(0)), Step::Send(Frame::Pong(3)));
         host.sent(at(0));
         assert_eq!(host.poll(at(0)), Step::WaitUntil(at(2000)));
+    }
+
+    #[test]
+    fn a_device_that_begins_anew_behind_its_modem_is_told_to_connect_again() {
+        let mut host = open();
+        assert_eq!(host.received(Ok(b"{\"hello\":{\"token\":\"t\"}}"), at(9)), Event::Nothing);
+        assert_eq!(refused(&mut host, at(9)), Refusal::SecondHello);
+    }
+
+    #[test]
+    fn nothing_is_acknowledged_before_the_device_is_in() {
+        let mut host = Host::new(terms(), at(0));
+        host.welcome(Cid::new(CID).unwrap(), 1_000_000, 1_000_099, at(0));
+        assert_eq!(host.received(Ok(b"{\"ack\":\"m\"}"), at(0)), Event::Nothing);
     }
 
     #[test]

@@ -35,37 +35,69 @@ impl Id {
     }
 }
 
-/// The last `N` ids, the oldest of which is forgotten for a new one.
+/// The last `N` ids, the oldest of which is forgotten for a new one, and which of them wait for their acknowledgement.
 #[derive(Clone, Debug)]
 pub(super) struct Recent<const N: usize> {
-    ids: [Id; N],
-    /// How many there are, up to `N`.
+    places: [Place; N],
+    /// How many are taken, up to `N`.
     len: usize,
-    /// The place of the next one.
+    /// The place of the next id.
     next: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    id: Id,
+    waits: bool,
 }
 
 impl<const N: usize> Recent<N> {
     pub(super) const fn new() -> Self {
-        Self { ids: [Id::EMPTY; N], len: 0, next: 0 }
+        const { assert!(N > 0, "a device that remembers no id can acknowledge none") };
+        Self { places: [Place { id: Id::EMPTY, waits: false }; N], len: 0, next: 0 }
     }
 
-    pub(super) fn holds(&self, id: &Id) -> bool {
-        self.ids.iter().take(self.len).any(|own| own == id)
+    /// Has an acknowledgement wait for this id, if it is one of these.
+    pub(super) fn wait(&mut self, id: &Id) -> bool {
+        self.mark(id, true)
     }
 
+    /// Notes that the acknowledgement of this id has gone out.
+    pub(super) fn settle(&mut self, id: &Id) {
+        self.mark(id, false);
+    }
+
+    /// Forgets which acknowledgements wait, but no id.
+    pub(super) fn settle_all(&mut self) {
+        for place in &mut self.places {
+            place.waits = false;
+        }
+    }
+
+    /// The acknowledgement that is next, the oldest id's first.
+    pub(super) fn waiting(&self) -> Option<&Id> {
+        let (newer, older) = self.places.split_at_checked(self.next)?;
+        older.iter().chain(newer).find(|place| place.waits).map(|place| &place.id)
+    }
+
+    /// Adds an id that is new, and has its acknowledgement wait in any case.
     pub(super) fn note(&mut self, id: Id) {
-        if self.holds(&id) {
+        if self.wait(&id) {
             return;
         }
-        if let Some(place) = self.ids.get_mut(self.next) {
-            *place = id;
+        if let Some(place) = self.places.get_mut(self.next) {
+            *place = Place { id, waits: true };
             self.len = self.len.saturating_add(1).min(N);
         }
         self.next = self.next.saturating_add(1);
         if self.next >= N {
             self.next = 0;
         }
+    }
+
+    fn mark(&mut self, id: &Id, waits: bool) -> bool {
+        let place = self.places.iter_mut().take(self.len).find(|place| place.id == *id);
+        place.map(|place| place.waits = waits).is_some()
     }
 }
 
@@ -83,17 +115,27 @@ mod tests {
         for number in [1, 2, 1, 3, 1] {
             recent.note(id(number));
         }
-        assert!([1, 2, 3].iter().all(|&number| recent.holds(&id(number))));
+        assert!([1, 2, 3].iter().all(|&number| recent.wait(&id(number))));
         recent.note(id(4));
-        assert_eq!([1, 2, 3, 4].map(|number| recent.holds(&id(number))), [false, true, true, true]);
-        assert!(!recent.holds(&Id::EMPTY), "a place nobody has taken is no id");
+        assert_eq!([1, 2, 3, 4].map(|number| recent.wait(&id(number))), [false, true, true, true]);
+        assert!(!Recent::<3>::new().wait(&Id::EMPTY), "a place nobody has taken is no id");
     }
 
     #[test]
-    fn a_window_of_none_remembers_none() {
-        let mut recent = Recent::<0>::new();
-        recent.note(id(1));
-        assert!(!recent.holds(&id(1)));
+    fn acknowledgements_wait_for_their_turn_the_oldest_first() {
+        let mut recent = Recent::<3>::new();
+        for number in [1, 2, 3, 4] {
+            recent.note(id(number));
+        }
+        for number in [2, 3, 4] {
+            assert_eq!(recent.waiting(), Some(&id(number)));
+            recent.settle(&id(number));
+        }
+        assert_eq!(recent.waiting(), None);
+        assert!(recent.wait(&id(3)), "what has been acknowledged is remembered");
+        assert_eq!(recent.waiting(), Some(&id(3)));
+        recent.settle_all();
+        assert_eq!(recent.waiting(), None);
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub enum Refusal {
     Silent,
     /// 409: the device has another connection, which is newer.
     Replaced,
+    /// 409: a hello on a connection that has had one: the device has started anew behind a modem or a bridge that kept
+    /// the connection, and has to begin where the host does.
+    SecondHello,
     /// 429: more lines than so many a second that answer nothing.
     TooManyLines(u32),
     /// 429: the device connects too often.
@@ -49,7 +52,7 @@ impl Refusal {
             Self::Line(_) | Self::NoText => 400,
             Self::NotAHello | Self::Token(_) | Self::NoApp(_) => 401,
             Self::NoHello(_) | Self::Silent => 408,
-            Self::Replaced => 409,
+            Self::Replaced | Self::SecondHello => 409,
             Self::TooManyLines(_) | Self::TooManyConnects => 429,
             Self::Full | Self::Stopping => 503,
         }
@@ -95,6 +98,7 @@ impl fmt::Display for Refusal {
             }
             Self::Silent => f.write_str("silent for 3 heartbeats"),
             Self::Replaced => f.write_str("replaced by a newer connection of the same device"),
+            Self::SecondHello => f.write_str("this connection has its device already; for a hello, connect again"),
             Self::TooManyLines(limit) => {
                 f.write_str("more than ")?;
                 decimal(f, limit)?;
