@@ -6,11 +6,13 @@
 //! A panic is the finding.
 
 mod chunks;
+mod link_sessions;
 mod payload;
 mod strict;
 mod writers;
 
 pub use chunks::{chunks, small};
+pub use link_sessions::link_sessions;
 pub use strict::strict;
 pub use writers::writers;
 

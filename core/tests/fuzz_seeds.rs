@@ -11,11 +11,12 @@ use samples::{Kind, SAMPLES};
 type Body = fn(&[u8]);
 
 /// Each target's name, that of its seeds' folder, and its body.
-const TARGETS: [(&str, Body); 11] = [
+const TARGETS: [(&str, Body); 12] = [
     ("chunks", fuzz::chunks),
     ("json", fuzz::json),
     ("lingyang", fuzz::lingyang),
     ("link", fuzz::link),
+    ("link_sessions", fuzz::link_sessions),
     ("query", fuzz::query),
     ("small", fuzz::small),
     ("strict", strict),
