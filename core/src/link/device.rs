@@ -9,6 +9,9 @@
 //! further copies are acknowledged without it. What it cannot take now it leaves without an answer: the host sends it
 //! again, and it is new again.
 //!
+//! `examples/device.rs` is the whole loop over a socket. The lines' buffer is the caller's: begin a new one with each
+//! stream.
+//!
 //! ```
 //! use pushgate_core::link::{Frame, device::{Device, Event, Step}};
 //! use pushgate_core::{Instant, Text};
