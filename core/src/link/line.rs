@@ -71,14 +71,14 @@ impl<const N: usize> LineBuffer<N> {
             *input = if ended { rest.get(1..).unwrap_or_default() } else { rest };
             let was_skipping = self.skipping;
             if !was_skipping {
-                let end = self.len.saturating_add(part.len());
-                // The line feed counts too.
-                match self.bytes.get_mut(self.len..end).filter(|_| end < N) {
-                    Some(room) => {
+                let free = self.bytes.get_mut(self.len..).and_then(|free| free.split_at_mut_checked(part.len()));
+                match free {
+                    // The line feed counts too.
+                    Some((room, [_, ..])) => {
                         room.copy_from_slice(part);
-                        self.len = end;
+                        self.len = self.len.saturating_add(part.len());
                     }
-                    None => self.skipping = true,
+                    _ => self.skipping = true,
                 }
             }
             if self.skipping && !was_skipping {

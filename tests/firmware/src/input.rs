@@ -59,6 +59,10 @@ body! {
     /// The answer to a push, with a refusal.
     PUSH_REPLY = include_bytes!("../inputs/push-reply.json")
 }
+body! {
+    /// What a gateway says on the device link.
+    LINK = include_bytes!("../inputs/link.ndjson")
+}
 
 /// The chunks of a body, each of the same length but the last.
 #[derive(Clone, Debug)]

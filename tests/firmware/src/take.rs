@@ -8,6 +8,7 @@ use core::hint::black_box;
 use pushgate_core::{
     Text,
     lingyang::{self, ClientPush, Msg, ServerPush, Webhook},
+    link::Message,
     tencent, uplink,
 };
 
@@ -21,6 +22,13 @@ pub fn chunks(buf: &mut [u8], chunks: Chunks) {
         }
         black_box(&mut *buf);
     }
+}
+
+/// Takes a message of the device link.
+pub fn message(message: &Message<'_>) {
+    black_box(message);
+    text(message.id);
+    msg(message.msg);
 }
 
 /// Takes an event.
