@@ -199,10 +199,10 @@ fn the_token_may_be_in_a_file_and_is_never_shown() {
     let mut command = gateway.command(&["--token-file", file.to_str().unwrap()]);
     command.env("PUSHGATE_TOKEN", "another");
     let mut device = Running::start(command);
-    gateway.accept().send(r#"{"error":{"code":409,"message":"replaced"}}"#);
+    gateway.accept().send(r#"{"error":{"code":401,"message":"expired"}}"#);
     let ended = device.finish();
     assert_eq!(ended.code, Some(1));
-    assert!(ended.stderr.contains("409: replaced; connect each device once"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("401: expired; `pushgate token issue` makes a token"), "{}", ended.stderr);
 
     let link = ["device", "--link", "127.0.0.1:9"];
     for (flags, code, words) in [

@@ -39,6 +39,11 @@ impl Backoff {
         Self { most: FIRST_WAIT }
     }
 
+    /// The longest that the next wait may be, in milliseconds.
+    pub(super) const fn most(&self) -> u32 {
+        self.most
+    }
+
     /// The next wait in milliseconds; `random` is any number, a new one each time.
     #[must_use]
     pub const fn next_wait(&mut self, random: u32) -> u32 {

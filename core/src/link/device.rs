@@ -39,7 +39,7 @@
 use crate::{Error, Instant, Text, Verdict, lingyang};
 
 use super::{
-    Backoff, Frame, HEARTBEAT_SECS, Hello, LONGEST_WAIT, Message, Problem, Receipt, Welcome,
+    Backoff, Frame, HEARTBEAT_SECS, Hello, Message, Problem, Receipt, Welcome,
     heart::{Beat, Heart},
     id::{Id, RECENT_IDS, Recent},
 };
@@ -263,8 +263,8 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
     /// Notes that the stream is closed, by whichever side, or could not be opened. `random` is any number, a new one
     /// each time: chance keeps the devices of one gateway from coming back in step.
     ///
-    /// The waits between tries grow until a connection lasts for [`LONGEST_WAIT`] after its welcome, so that one which
-    /// is lost again and again is not a storm either.
+    /// The waits between tries grow until a connection lasts longer, from its welcome, than the next wait would: so
+    /// connections that are lost again and again are no storm either, and a device waits no longer than it was connected.
     pub fn closed(&mut self, now: Instant, random: u32) {
         if now >= self.steady {
             self.backoff = Backoff::new();
@@ -303,7 +303,7 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
             Frame::Welcome(welcome) if !matches!(self.state, State::Welcome) => {
                 self.state = State::Welcome;
                 self.heart = Heart::new(welcome.heartbeat.min(LONGEST_HEARTBEAT), now);
-                self.steady = now.plus(LONGEST_WAIT);
+                self.steady = now.plus(self.backoff.most());
                 Event::Welcome(welcome)
             }
             Frame::Message(message) if matches!(self.state, State::Welcome) => self.message(message),

@@ -107,7 +107,6 @@ async fn elapsed(within: Option<Duration>) {
 fn refused(code: u32, message: &str) -> String {
     let advice = match code {
         401 => "; `pushgate token issue` makes a token, with a key of the app that owns the cid",
-        409 => "; connect each device once, or give the other process a token of another cid",
         _ => "",
     };
     format!("the gateway refuses this device: {code}: {}{advice}", shown::text(message))

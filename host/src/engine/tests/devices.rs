@@ -279,7 +279,7 @@ async fn a_thousand_messages_reach_a_device_that_reads_slowly_in_their_order_and
         // One that comes while others wait for room does not overtake them.
         rig.at(at * 100).await;
         let room = messages(&mut device);
-        assert!(room.len() <= 300, "{}", room.len());
+        assert!(room.len() <= 500, "{}", room.len());
         given.extend(room);
     }
     assert!(given == accepted, "{} of 1000", given.len());
