@@ -14,6 +14,7 @@ pub mod courier;
 pub mod demo;
 pub mod device;
 pub mod engine;
+mod files;
 pub mod gateway;
 pub mod link;
 mod listener;

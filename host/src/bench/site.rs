@@ -9,7 +9,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::{CannotRun, admin::AdminPort};
-use crate::{config::Config, gateway::Gateway};
+use crate::{config::Config, files, gateway::Gateway};
 
 /// A folder for store files, removed with all it holds when this is dropped.
 #[derive(Debug)]
@@ -114,6 +114,7 @@ fn where_known(section: &str, keys: &str) -> String {
 /// waits for everybody.
 pub(super) fn descriptors(sockets: usize) -> Result<(), CannotRun> {
     const FILES: usize = 200;
+    files::raise_limit();
     // Where there is no such file, it is found out the hard way.
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     match open_files(&limits) {

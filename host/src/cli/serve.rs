@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     config::{Admin, Config, StoreUrl},
+    files,
     gateway::Gateway,
 };
 use std::{net::SocketAddr, path::PathBuf};
@@ -80,6 +81,7 @@ pub(crate) async fn run(args: Args, out: Output) -> Outcome {
     let config = args.configuration()?;
     let store = config.store.url.to_string();
     let (http, tcp) = if config.listen.tls.is_some() { ("https", "TLS") } else { ("http", "TCP") };
+    open_files(&config);
     let has_nothing = config.lingyang.apps().is_empty()
         && config.uplink == crate::config::Uplink::default()
         && config.tencent == crate::config::Tencent::default();
@@ -103,6 +105,19 @@ pub(crate) async fn run(args: Args, out: Output) -> Outcome {
     tracing::info!("stopping: nothing new is accepted, what is under way is finished");
     gateway.stop().await;
     Ok(())
+}
+
+/// Makes room for the connections that the configuration allows, or says that there is none.
+fn open_files(config: &Config) {
+    // The public and the admin listener's connections, destinations', and the store's own files.
+    const BESIDE_DEVICES: u64 = 4096;
+    let devices = u64::try_from(config.limits.connections).unwrap_or(u64::MAX);
+    if let Some(most) = files::raise_limit().filter(|most| *most < devices.saturating_add(BESIDE_DEVICES)) {
+        tracing::warn!(
+            "at most {most} files may be open, too few for the {devices} devices of limits.connections and {BESIDE_DEVICES} \
+             connections beside them: raise the limit (ulimit -Hn, or LimitNOFILE= of a systemd unit), or allow fewer"
+        );
+    }
 }
 
 /// Reads the configuration again; one that is wrong changes nothing.
