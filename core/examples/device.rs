@@ -4,7 +4,8 @@
 //! cargo run -p pushgate-core --example device -- 127.0.0.1:8082 "$TOKEN"
 //! ```
 //!
-//! Firmware has its own clock, stream and source of chance in the place of the standard library's; the loop is the same.
+//! Firmware has its own clock, stream and source of chance in the place of the standard library's; the loop is the
+//! same.
 
 use std::{
     env,

@@ -6,7 +6,7 @@
 //!
 //! Each has the same parts: views that borrow what came and keep it, readers that check every rule, writers into the
 //! caller's buffer, and a verdict on the answer to a send. [`schedule`] and [`delivery`] decide when to send what
-//! again; [`link`] is the line protocol between a gateway and a device.
+//! again; [`link`] is the line protocol between a gateway and a device, with a session for each end.
 //!
 //! The crate has no allocator, no clock, no I/O and no unsafe code, and no input makes it panic.
 #![no_std]

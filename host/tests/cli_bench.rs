@@ -172,7 +172,7 @@ fn memory_is_reported_for_each_device_beside_a_bare_loop() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_row_says_why_the_gateway_is_missing_from_it() {
-    // A gateway that has no WebSockets: the bare loops alone can be measured then.
+    // A gateway that cannot be measured leaves the bare loops' figures, and its reason in the place of its own.
     let folder = tempfile::tempdir().unwrap();
     let args = ["bench", "link", "--only", "memory-websocket", "--devices", "20", "--json", "--store-dir"];
     let finished = run(&[&args[..], &[folder.path().to_str().unwrap()]].concat());

@@ -10,8 +10,8 @@ pub const LONGEST_WAIT: u32 = 30_000;
 /// The waits between tries to connect, each twice the one before and cut by chance to between half of it and all of it,
 /// so that devices that lost one gateway together do not come back to the next in step.
 ///
-/// Begin anew only after a connection that lasted for [`LONGEST_WAIT`]: one that is welcome and lost at once, again and
-/// again, is no success.
+/// Begin anew only after a connection that lasted, as long as the next wait at the least: one that is welcome and lost at
+/// once, again and again, is no success. A [`Device`](super::Device) sees to that itself.
 ///
 /// ```
 /// use pushgate_core::link::Backoff;

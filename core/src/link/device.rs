@@ -47,14 +47,15 @@ use super::{
 /// How long the host may take to say welcome, in milliseconds (the device link; ours).
 pub const WELCOME_WITHIN: u32 = 10_000;
 
-/// The longest heartbeat a device keeps to, in seconds (the device link; ours). Whatever the host says, silence does not
-/// go unnoticed for days; to ping too often does no harm.
+/// The longest heartbeat a device keeps to, in seconds (the device link; ours). Whatever the host says, silence does
+/// not go unnoticed for days; to ping too often does no harm.
 const LONGEST_HEARTBEAT: u32 = 3600;
 
 /// The device's end of the link, over all its connections.
 ///
-/// `RECENT` is how many ids it remembers, at least one, 34 bytes each. A message's copies come within 11 s, so make it at least the
-/// number of messages the device may get in that time; one more and the application may see a message twice.
+/// `RECENT` is how many ids it remembers, at least one, 34 bytes each. Make it at least the number of messages that the
+/// device may get within the 11 s in which a message's copies mostly come (see [`RECENT_IDS`]); one more and the
+/// application may see a message twice. A device that starts anew remembers none.
 #[derive(Clone, Debug)]
 pub struct Device<'t, const RECENT: usize = RECENT_IDS> {
     token: &'t str,
@@ -152,7 +153,7 @@ impl End {
     ///
     /// 409, a newer connection of the same device, may be this device's own: a hello that it had given up, late in the
     /// network, which the host takes for the newer one. Two devices with one token replace each other for ever, but
-    /// ever more slowly: such connections are too short for the waits between them to begin anew.
+    /// ever more slowly: who is replaced before its connection has lasted as long as its next wait waits longer.
     #[must_use]
     pub fn may_pass(self) -> bool {
         match self {
@@ -263,8 +264,9 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
     /// Notes that the stream is closed, by whichever side, or could not be opened. `random` is any number, a new one
     /// each time: chance keeps the devices of one gateway from coming back in step.
     ///
-    /// The waits between tries grow until a connection lasts longer, from its welcome, than the next wait would: so
-    /// connections that are lost again and again are no storm either, and a device waits no longer than it was connected.
+    /// The waits between tries grow until a connection lasts, from its welcome, as long as the next wait at the most
+    /// would: so connections that are lost again and again are no storm either, and one that held for as long as the
+    /// device would wait is followed by a short wait.
     pub fn closed(&mut self, now: Instant, random: u32) {
         if now >= self.steady {
             self.backoff = Backoff::new();

@@ -7,8 +7,9 @@ pub const MAX_ID_LEN: usize = 32;
 
 /// Ids a device remembers by default (the device link; ours).
 ///
-/// A message comes again at most 11 s after its first copy, so a device that gets no more than this many messages in
-/// that time sees none of them twice.
+/// A message's sends go out within 11 s ("1, 2, 3, 5 s", the Lingyang page), so a device that gets no more than this many
+/// messages in that time sees none of them twice. A copy comes later than that where a send had to wait: for a gateway
+/// that was down, or for a connection that holds.
 pub const RECENT_IDS: usize = 16;
 
 /// An id that outlives its line.

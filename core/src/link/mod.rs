@@ -13,6 +13,8 @@
 //! either         {"ping":1} / {"pong":1}
 //! host → device  {"error":{"code":401,"message":"…"}}
 //! ```
+//!
+//! On a WebSocket a line is a text message, and there is no hello: the request that opens it has shown the token.
 
 mod allowance;
 mod backoff;

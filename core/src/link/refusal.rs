@@ -10,7 +10,8 @@ use crate::{
 
 use super::{Frame, Problem};
 
-/// Why the host closes a connection. `Display` gives the words; [`code`](Self::code) is in the manner of an HTTP status.
+/// Why the host closes a connection. `Display` gives the words; [`code`](Self::code) is in the manner of an HTTP
+/// status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {

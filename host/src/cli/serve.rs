@@ -40,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR")]
     admin: Option<SocketAddr>,
 
-    /// IP:PORT of the device link (TCP) [default: 127.0.0.1:8082]
+    /// IP:PORT of the device link (TCP; its WebSockets come to --public) [default: 127.0.0.1:8082]
     #[arg(long, value_name = "ADDR")]
     link: Option<SocketAddr>,
 

@@ -18,8 +18,8 @@ pub struct Limits {
     pub answer_bytes: usize,
     /// Receivers of one Lingyang push; more is answered 400. Default 100, from 1 to 10 000.
     pub receivers_per_request: usize,
-    /// Devices connected at a time; one more is refused. Default 10 000, from 1 to
-    /// 1 000 000.
+    /// Connections of devices at a time, on all transports. When all are taken, the oldest that has not said hello makes
+    /// room; without one, a further device is told 503. Default 10 000, from 1 to 1 000 000.
     pub connections: usize,
     /// Milliseconds a device's connection has to say hello; later is told 408. Default 10 000, from 100 to 600 000.
     pub hello_timeout_ms: u32,

@@ -13,7 +13,7 @@ use std::{
 /// Where the gateway listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
-    /// Device API and receivers, over HTTP. Default 127.0.0.1:8080.
+    /// Device API, the device link on WebSockets, and receivers, over HTTP. Default 127.0.0.1:8080.
     pub public: SocketAddr,
     /// Admin API, console, metrics and health, over HTTP. Default 127.0.0.1:8081.
     pub admin: Admin,

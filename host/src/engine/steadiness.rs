@@ -6,8 +6,9 @@
 //! a moment later takes it along for nothing, so that a flapping link would burn a whole schedule in half a second. So
 //! (ours) a device is served at once when it connects, and at once again when it comes back; from the third connection
 //! in a row, each within [`HOLDS`] of the one before, it is sent nothing until one has held for as long, or for
-//! [`AT_MOST`]; a message's last send is kept back sooner and longer. The lane waits as a whole, so that nothing
-//! overtakes anything. What fell due meanwhile is one send when the wait is over, whatever its schedule has missed.
+//! [`AT_MOST`]; a message's last send is kept back from the second connection on, and for [`LAST_AT_MOST`]. The lane
+//! waits as a whole, so that nothing overtakes anything. What fell due meanwhile is one send when the wait is over,
+//! whatever its schedule has missed.
 
 use pushgate_core::Instant;
 

@@ -1,10 +1,11 @@
 //! What the device API answers: `{"request_id":"…"}`, and on a refusal the error beside it.
 //!
 //! The page documents 200, 400, 401 and 500, and no error body. Ours is
-//! `{"request_id":"…","error":{"code":400,"field":"payload.msg","message":"…"}}`, and ours are the further statuses: 403
-//! (a cid of another app), 404 and 405 (no push is there), 408 and 413 (a body too slow or too large), 429 (a device
-//! that pushes too often), 503 (no room, or a store that cannot keep it now). "Clients judge by the status alone":
-//! 408, 429 and 5xx may pass, and 429 and 503 say after how long in `Retry-After`.
+//! `{"request_id":"…","error":{"code":400,"field":"payload.msg","message":"…"}}`, and ours are the further statuses:
+//! 403 (a cid of another app), 404 and 405 (neither a push nor the link is there), 408 and 413 (a body too slow or too
+//! large), 426 (the link, and no WebSocket), 429 (a device that pushes too often), 503 (no room, or a store that cannot
+//! keep it now). "Clients judge by the status alone": 408, 429 and 5xx may pass, and 429 and 503 say after how long in
+//! `Retry-After`.
 
 use std::{
     fmt::Display,

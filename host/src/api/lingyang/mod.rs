@@ -1,4 +1,5 @@
-//! The device API: a device's push (`client`) and the application server's (`server`), `POST /v2/message/…/push`.
+//! The device API: a device's push (`client`) and the application server's (`server`), `POST /v2/message/…/push`, and
+//! the device link as a WebSocket (`link`).
 //!
 //! Every answer under `/v2/message/` has one shape, in `answer`: `X-Request-ID`, the same as `request_id` in its body,
 //! and on a refusal what was wrong. 200 means accepted and safely stored.
