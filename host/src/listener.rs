@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// Connections the kernel may complete before they are accepted (ours; it takes less where `net.core.somaxconn` is
 /// less): after a restart a whole fleet comes at once, and whoever finds no room tries again after seconds.
@@ -30,4 +30,19 @@ pub(crate) fn bind(address: SocketAddr, buffers: Buffers) -> io::Result<TcpListe
     }
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// Bounds what the kernel may hold of a connection that was accepted without bounds.
+pub(crate) fn bound(stream: &TcpStream, bytes: u32) {
+    #[cfg(unix)]
+    {
+        use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
+
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        // The worst is that it holds more.
+        let _ = set_socket_send_buffer_size(stream, bytes);
+        let _ = set_socket_recv_buffer_size(stream, bytes);
+    }
+    #[cfg(not(unix))]
+    let _ = (stream, bytes);
 }

@@ -20,13 +20,14 @@ use pushgate_core::{
     lingyang::Cid,
     link::{Refusal, host::Terms},
 };
-use tokio::{sync::watch, time};
+use tokio::{net::TcpStream, sync::watch, time};
 
 use crate::{
     auth::{self, NotADevice},
     clock::Clock,
     config::Config,
     engine::Engine,
+    listener,
 };
 
 pub use mailbox::Link;
@@ -34,6 +35,15 @@ pub use registry::{Connected, Connection, Registry};
 
 /// How long the connections of a stopping gateway have to tell their devices (ours).
 const STOP_WITHIN: Duration = Duration::from_secs(1);
+
+/// Bytes the kernel may hold of a connection, each way (ours): dozens of lines, and not the megabytes that it would
+/// keep for a device that does not read.
+const KERNEL_BUFFER: u32 = 32 << 10;
+
+/// Bounds what the kernel may hold of a connection that came over another listener than the link's own.
+pub(crate) fn bound(stream: &TcpStream) {
+    listener::bound(stream, KERNEL_BUFFER);
+}
 
 /// What every connection needs.
 #[derive(Clone, Debug)]

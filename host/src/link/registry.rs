@@ -184,9 +184,13 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooManyConnects`] for a device that keeps coming back; the connection it has stays.
+    /// [`Refusal::TooManyConnects`] for a device that keeps coming back, [`Refusal::Full`] for one that has made room for
+    /// another meanwhile; the connection it has stays.
     pub(super) fn identify(&mut self, cid: u32, peer: SocketAddr, now: u64) -> Result<(), Refusal> {
         let mut table = self.registry.lock();
+        if !table.strangers.contains(&self.number) {
+            return Err(Refusal::Full);
+        }
         if !table.connects.allow(cid, now) {
             return Err(Refusal::TooManyConnects);
         }
@@ -307,6 +311,9 @@ mod tests {
         let (older, newer) = (registry.admit(3).unwrap(), registry.admit(3).unwrap());
         let next = registry.admit(3).unwrap();
         assert_eq!((told(&device), told(&older), told(&newer)), (None, Some(Refusal::Full), None));
+        let mut older = older;
+        assert_eq!(older.identify(7, peer(), 0), Err(Refusal::Full), "too late");
+        assert_eq!(told(&device), None);
         drop((older, newer, next));
         let mut devices: Vec<_> = (8..10).map(|cid| (cid, registry.admit(3).unwrap())).collect();
         for (cid, connection) in &mut devices {

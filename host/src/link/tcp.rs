@@ -15,7 +15,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    Links,
+    KERNEL_BUFFER, Links,
     connection::{self, Talk},
     registry::Connection,
     stream::LineStream,
@@ -26,17 +26,13 @@ use crate::listener::{self, Buffers};
 /// How long the listener waits when the process is out of file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// Bytes the kernel may hold of a connection, each way (ours): dozens of lines, and not the megabytes that it would
-/// keep for a device that does not read.
-const BUFFER: u32 = 32 << 10;
-
 /// Takes an address for this process; from here on the kernel queues who connects.
 ///
 /// # Errors
 ///
 /// What the system says: the address is taken, or none of this machine.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    listener::bind(address, Buffers::Bytes(BUFFER))
+    listener::bind(address, Buffers::Bytes(KERNEL_BUFFER))
 }
 
 impl Links {

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     api::server::upgraded::{self, Raw},
-    link::{Links, websocket::Reserved},
+    link::{Links, bound, websocket::Reserved},
 };
 
 /// Seconds after which a device that found no room may come again (ours).
@@ -61,8 +61,14 @@ fn upgrade(links: &Arc<Links>, peer: SocketAddr, mut request: Request) -> Result
     tokio::spawn(async move {
         match upgraded.await.map(upgraded::raw) {
             // Each on the heap: what is held on to is no larger than it has to be.
-            Ok(Raw::Tcp(stream, ahead)) => Box::pin(reserved.serve(stream, ahead)).await,
-            Ok(Raw::Tls(stream, ahead)) => Box::pin(reserved.serve(stream, ahead)).await,
+            Ok(Raw::Tcp(stream, ahead)) => {
+                bound(&stream);
+                Box::pin(reserved.serve(stream, ahead)).await;
+            }
+            Ok(Raw::Tls(stream, ahead)) => {
+                bound(stream.get_ref().0);
+                Box::pin(reserved.serve(stream, ahead)).await;
+            }
             Ok(Raw::Other(stream)) => Box::pin(reserved.serve(stream, Vec::new())).await,
             Err(error) => tracing::debug!(%peer, %error, "a device's WebSocket did not come to be"),
         }
