@@ -79,6 +79,10 @@ impl fmt::Display for Refusal {
                 f.write_str("the line is ")?;
                 error.kind().fmt(f)
             }
+            Self::Line(error) if error.field() == Field::BODY => {
+                f.write_str("line: ")?;
+                error.kind().fmt(f)
+            }
             Self::Line(error) => error.fmt(f),
             Self::NoText => f.write_str("the message is no text: send each frame as a text message"),
             Self::NotAHello => f.write_str("the first line must be a hello with the device's token"),
@@ -158,6 +162,7 @@ mod tests {
         for (refusal, code, words) in [
             (Refusal::Line(Error::new(limit, Field::BODY, 1024)), 413, "the line is longer than 1024 bytes"),
             (Refusal::Line(Frame::read(b"{\"ack\":7}").unwrap_err()), 400, "ack: must be a string"),
+            (Refusal::Line(Frame::read(b"x").unwrap_err()), 400, "line: expected an object, found `x`"),
             (Refusal::NotAHello, 401, "the first line must be a hello with the device's token"),
             (
                 Refusal::Token(TokenError::Expired { expire: 7 }),

@@ -20,6 +20,7 @@ use axum::{
     response::IntoResponse,
 };
 use bytes::Bytes;
+use http_body_util::BodyExt;
 use hyper::{
     body::{Frame, Incoming, SizeHint},
     server::conn::{http1, http2},
@@ -37,7 +38,7 @@ use tower::Service;
 
 use super::{
     Limits,
-    stream::{Exchange, Exchanges, TimedStream},
+    stream::{Exchange, Exchanges, LINGER, TimedStream},
 };
 
 /// What the listener asks of all its connections.
@@ -218,7 +219,7 @@ impl Client {
             let exchanges = &self.exchanges;
             request.map(|body| Body::new(RequestBody::new(body, Arc::clone(exchanges))))
         } else {
-            request.map(Body::new)
+            request.map(|body| Body::new(StreamBody { body: Some(body) }))
         };
         request.extensions_mut().insert(ConnectInfo(self.peer));
         request.extensions_mut().insert(self.shared.limits.body);
@@ -295,6 +296,49 @@ impl HttpBody for RequestBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// A request's body on HTTP/2. Where its handler answers without reading it to the end, the rest is read for nobody, a
+/// while and as far as it is small: ending the stream under a client that is still sending is what the protocol has for
+/// that, and some clients lose the answer over it.
+struct StreamBody {
+    body: Option<Incoming>,
+}
+
+impl HttpBody for StreamBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        self.body.as_mut().map_or(Poll::Ready(None), |body| Pin::new(body).poll_frame(cx))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map(HttpBody::size_hint).unwrap_or_default()
+    }
+}
+
+impl Drop for StreamBody {
+    fn drop(&mut self) {
+        /// The most that is read for nobody (ours): a body of the default limit, and some over it.
+        const MOST: usize = 2 << 20;
+        let Some(mut rest) = self.body.take().filter(|body| !body.is_end_stream()) else { return };
+        let reading = async move {
+            let mut read = 0;
+            while read < MOST
+                && let Some(Ok(frame)) = rest.frame().await
+            {
+                read += frame.data_ref().map_or(0, Bytes::len);
+            }
+        };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(timeout(LINGER, reading));
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::{
 
 /// How long a connection that ends with unread input is drained, so that the peer reads the answer rather than a reset
 /// (ours).
-const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 /// The requests of one connection, as far as its clocks need to know them.
 #[derive(Debug, Default)]
