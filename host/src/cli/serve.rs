@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     config::{Admin, Config, StoreUrl},
+    device::WEBSOCKET_PATH,
     files,
     gateway::Gateway,
 };
@@ -80,7 +81,7 @@ pub(crate) async fn run(args: Args, out: Output) -> Outcome {
 
     let config = args.configuration()?;
     let store = config.store.url.to_string();
-    let (http, tcp) = if config.listen.tls.is_some() { ("https", "TLS") } else { ("http", "TCP") };
+    let (http, ws, tcp) = if config.listen.tls.is_some() { ("https", "wss", "TLS") } else { ("http", "ws", "TCP") };
     open_files(&config);
     let has_nothing = config.lingyang.apps().is_empty()
         && config.uplink == crate::config::Uplink::default()
@@ -89,6 +90,7 @@ pub(crate) async fn run(args: Args, out: Output) -> Outcome {
     out.note(format_args!("public  {http}://{}   device API and receivers", gateway.public));
     out.note(format_args!("admin   http://{}   submission, deliveries, inbox", gateway.admin));
     out.note(format_args!("link    {}          device link ({tcp})", gateway.link));
+    out.note(format_args!("        {ws}://{}{WEBSOCKET_PATH}   device link (WebSocket)", gateway.public));
     out.note(format_args!("store   {store}"));
     if has_nothing {
         out.note("No destination, receiver or app is configured yet: `pushgate config example > pushgate.toml`, edit");
