@@ -110,18 +110,30 @@ async fn a_device_that_does_not_read_is_cut_off_and_holds_up_nobody() {
     socket.set_recv_buffer_size(2048).unwrap();
     let mut stream = within(socket.connect(rig.gateway.link)).await.unwrap();
     stream.write_all(format!("{}\n", json!({ "hello": { "token": token(CID) } })).as_bytes()).await.unwrap();
-    until("it is connected", async || (rig.admin_json("/api/devices").await["devices"][0]["cid"] == CID).then_some(()))
-        .await;
-    // What it does not answer it is sent again, and pings besides: megabytes, if anybody kept them.
-    let msg = "A".repeat(340) + "=";
-    let msg = msg.get(..340).unwrap();
-    for _ in 0..900 {
-        assert_eq!(rig.server_push(batch(&[CID], msg)).await.status, 200);
-    }
-    assert_serves_others(&rig).await;
-    within_bound(Duration::from_secs(40), until_gone(&rig)).await;
+    assert_is_cut_off(&rig).await;
     let mut rest = Vec::new();
     let _ = within(stream.read_to_end(&mut rest)).await;
+}
+
+#[tokio::test]
+async fn a_websocket_that_does_not_read_is_cut_off_and_holds_up_nobody() {
+    let rig = Rig::start("").await;
+    let device = rig.socket(CID).await;
+    assert_is_cut_off(&rig).await;
+    drop(device);
+}
+
+/// Sends the connected device far more than its connection may hold, none of which it reads.
+async fn assert_is_cut_off(rig: &Rig) {
+    until("it is connected", async || (rig.admin_json("/api/devices").await["devices"][0]["cid"] == CID).then_some(()))
+        .await;
+    // What it does not answer it is sent again: a megabyte, if anybody kept it.
+    let msg = "A".repeat(340);
+    for _ in 0..800 {
+        assert_eq!(rig.server_push(batch(&[CID], &msg)).await.status, 200);
+    }
+    assert_serves_others(rig).await;
+    within_bound(Duration::from_secs(30), until_gone(rig)).await;
 }
 
 async fn until_gone(rig: &Rig) {
