@@ -7,12 +7,14 @@
 
 mod chunks;
 mod link_sessions;
+mod outbox;
 mod payload;
 mod strict;
 mod writers;
 
 pub use chunks::{chunks, small};
 pub use link_sessions::link_sessions;
+pub use outbox::outbox;
 pub use strict::strict;
 pub use writers::writers;
 

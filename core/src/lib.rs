@@ -6,7 +6,8 @@
 //!
 //! Each has the same parts: views that borrow what came and keep it, readers that check every rule, writers into the
 //! caller's buffer, and a verdict on the answer to a send. [`schedule`] and [`delivery`] decide when to send what
-//! again; [`link`] is the line protocol between a gateway and a device, with a session for each end.
+//! again, and [`outbox`] is a device's sender, a few payloads at a time; [`link`] is the line protocol between a gateway
+//! and a device, with a session for each end.
 //!
 //! The crate has no allocator, no clock, no I/O and no unsafe code, and no input makes it panic.
 #![no_std]
@@ -38,6 +39,7 @@ mod identity;
 pub mod json;
 pub mod lingyang;
 pub mod link;
+pub mod outbox;
 pub mod schedule;
 pub mod tencent;
 mod text;
@@ -48,6 +50,7 @@ pub use answer::{Answer, Verdict};
 pub use delivery::Delivery;
 pub use error::{Blame, Error, ErrorKind, Expected, Field, Unit};
 pub use identity::Identity;
+pub use outbox::Outbox;
 pub use schedule::Schedule;
 pub use text::Text;
 pub use time::Instant;

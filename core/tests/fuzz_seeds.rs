@@ -11,12 +11,13 @@ use samples::{Kind, SAMPLES};
 type Body = fn(&[u8]);
 
 /// Each target's name, that of its seeds' folder, and its body.
-const TARGETS: [(&str, Body); 12] = [
+const TARGETS: [(&str, Body); 13] = [
     ("chunks", fuzz::chunks),
     ("json", fuzz::json),
     ("lingyang", fuzz::lingyang),
     ("link", fuzz::link),
     ("link_sessions", fuzz::link_sessions),
+    ("outbox", fuzz::outbox),
     ("query", fuzz::query),
     ("small", fuzz::small),
     ("strict", strict),
