@@ -131,8 +131,9 @@ const _: () = assert!(size_of::<Outbox<7, 65_535>>() <= 7 * (65_535 + SLOT_OVERH
 
 /// Names one delivery of an outbox, for as long as it lives and after: no other delivery is given the same.
 ///
-/// It keeps its meaning over [`resume`](Outbox::resume), so it may name the delivery in the device's own storage, and,
-/// together with what tells this device and this life of it from others, towards the receiver.
+/// It keeps its meaning over [`resume`](Outbox::resume), so it may name the delivery in the device's own storage. The
+/// number of what was removed before a restart may be given again after it: a key for the receiver to know copies by
+/// (`Idempotency-Key`) needs the device, and a count of its starts kept with the payload, beside the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(u64);
 

@@ -36,11 +36,16 @@ impl Record {
     ///
     /// There is no checksum: what can be half written or worn needs one around record and payload.
     #[must_use]
-    pub fn to_bytes(&self) -> [u8; Self::LEN] {
-        let head = self.number.to_le_bytes().into_iter().chain(self.len.to_le_bytes());
+    pub const fn to_bytes(&self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
-        for (to, from) in bytes.iter_mut().zip(head.chain(self.delivery.to_bytes())) {
-            *to = from;
+        // The lengths add up, so that each is there.
+        if let Some((number, rest)) = bytes.split_first_chunk_mut()
+            && let Some((len, rest)) = rest.split_first_chunk_mut()
+            && let Some((delivery, _)) = rest.split_first_chunk_mut()
+        {
+            *number = self.number.to_le_bytes();
+            *len = self.len.to_le_bytes();
+            *delivery = self.delivery.to_bytes();
         }
         bytes
     }

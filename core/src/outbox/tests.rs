@@ -209,6 +209,8 @@ fn what_was_saved_goes_on_after_a_restart() {
             Ok::<_, &str>(())
         });
         assert_eq!(ticket, Ok(record.ticket()));
+        let twice = outbox.resume(record, &Schedule::UPLINK, at(500), |_| Ok::<_, &str>(()));
+        assert_eq!(twice, Err(ResumeError::NumberInUse));
     }
     assert_eq!(outbox.poll(at(500)), send(c, 1, "ccc"));
     outbox.sent(c, at(500)).unwrap();
