@@ -6,6 +6,7 @@
 //! A panic is the finding.
 
 mod chunks;
+mod http;
 mod link_sessions;
 mod outbox;
 mod payload;
@@ -13,6 +14,7 @@ mod strict;
 mod writers;
 
 pub use chunks::{chunks, small};
+pub use http::http;
 pub use link_sessions::link_sessions;
 pub use outbox::outbox;
 pub use strict::strict;

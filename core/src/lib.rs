@@ -7,7 +7,7 @@
 //! Each has the same parts: views that borrow what came and keep it, readers that check every rule, writers into the
 //! caller's buffer, and a verdict on the answer to a send. [`schedule`] and [`delivery`] decide when to send what
 //! again, and [`outbox`] is a device's sender, a few payloads at a time; [`link`] is the line protocol between a gateway
-//! and a device, with a session for each end.
+//! and a device, with a session for each end; [`http`] asks a gateway from a device.
 //!
 //! The crate has no allocator, no clock, no I/O and no unsafe code, and no input makes it panic.
 #![no_std]
@@ -35,6 +35,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzz;
 mod hex;
+pub mod http;
 mod identity;
 pub mod json;
 pub mod lingyang;

@@ -13,6 +13,7 @@ type Body = fn(&[u8]);
 /// Each target's name, that of its seeds' folder, and its body.
 const TARGETS: [(&str, Body); 13] = [
     ("chunks", fuzz::chunks),
+    ("http", fuzz::http),
     ("json", fuzz::json),
     ("lingyang", fuzz::lingyang),
     ("link", fuzz::link),

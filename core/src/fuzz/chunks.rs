@@ -50,7 +50,7 @@ fn cuts(document: &[u8], how: u8) -> Vec<Vec<&[u8]>> {
     }
 }
 
-fn by_own_bytes(mut document: &[u8]) -> Vec<&[u8]> {
+pub(super) fn by_own_bytes(mut document: &[u8]) -> Vec<&[u8]> {
     let mut pieces = Vec::new();
     while let Some(&byte) = document.first() {
         let len = usize::from(byte % 24);

@@ -1,0 +1,46 @@
+//! HTTP/1.1 for a device that pushes: a request's head written, an answer read, in bounded memory.
+//!
+//! - [`Request`]: what to ask, written into the caller's buffer as a head that no value of it can break out of
+//! - [`Response`]: what comes back, fed in slices of any size: the status, each header, the body in pieces, and at the
+//!   end whether the connection may be used again
+//!
+//! Nothing here opens connections or knows TLS: that is the board's.
+//!
+//! The rules are those of RFC 9110 (what messages mean) and RFC 9112 (how they stand on the wire), read as the one who
+//! asks. Where they leave a choice between mending and refusing, an answer is refused: what two readers could take for
+//! different messages is the stuff of attacks, and an honest server sends none of it.
+
+mod error;
+mod request;
+mod response;
+
+pub use error::{RequestError, ResponseError};
+pub use request::{Method, Request};
+pub use response::{Header, Limits, Part, Response};
+
+/// What becomes of a connection after a message (RFC 9112, section 9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Connection {
+    /// Another request may follow.
+    #[default]
+    KeepAlive,
+    /// It ends.
+    Close,
+    /// It speaks another protocol from here on (RFC 9110, section 7.8): after an answer, one with status 101.
+    Upgrade,
+}
+
+/// Whether a byte may stand in a token, such as a header's name (RFC 9110, section 5.6.2).
+const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+        )
+}
+
+/// Whether a byte may not stand in a header's value or a line of a head: a control character but the tab (RFC 9110,
+/// section 5.5).
+const fn is_control(byte: u8) -> bool {
+    byte < b' ' && byte != b'\t' || byte == 0x7f
+}
