@@ -175,6 +175,39 @@ impl fmt::Display for ResponseError {
 
 impl core::error::Error for ResponseError {}
 
+/// Why an exchange over a stream came to nothing. The stream is to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExchangeError<E> {
+    /// The stream's own error.
+    Stream(E),
+    /// The stream takes no more bytes.
+    NotWritten,
+    /// What came is no answer.
+    Response(ResponseError),
+}
+
+impl<E> From<ResponseError> for ExchangeError<E> {
+    fn from(error: ResponseError) -> Self {
+        Self::Response(error)
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for ExchangeError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stream(error) => {
+                f.write_str("stream: ")?;
+                error.fmt(f)
+            }
+            Self::NotWritten => f.write_str("request: the stream takes no more bytes; connect again"),
+            Self::Response(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: core::error::Error> core::error::Error for ExchangeError<E> {}
+
 fn numbered(f: &mut fmt::Formatter<'_>, before: &str, number: usize, after: &str) -> fmt::Result {
     f.write_str(before)?;
     f.write_str(decimal(number as u64, &mut [0; MAX_INTEGER_LEN]))?;

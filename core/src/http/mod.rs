@@ -3,18 +3,26 @@
 //! - [`Request`]: what to ask, written into the caller's buffer as a head that no value of it can break out of
 //! - [`Response`]: what comes back, fed in slices of any size: the status, each header, the body in pieces, and at the
 //!   end whether the connection may be used again
+//! - [`Exchange`]: one after the other over one connection, in one buffer, and still without I/O
 //!
-//! Nothing here opens connections or knows TLS: that is the board's.
+//! Nothing here opens connections or knows TLS: that is the board's. With the features `embedded-io` and
+//! `embedded-io-async` the modules `blocking` and `asynch` carry an [`Exchange`] out over streams of those traits.
 //!
 //! The rules are those of RFC 9110 (what messages mean) and RFC 9112 (how they stand on the wire), read as the one who
 //! asks. Where they leave a choice between mending and refusing, an answer is refused: what two readers could take for
 //! different messages is the stuff of attacks, and an honest server sends none of it.
 
+#[cfg(feature = "embedded-io-async")]
+pub mod asynch;
+#[cfg(feature = "embedded-io")]
+pub mod blocking;
 mod error;
+mod exchange;
 mod request;
 mod response;
 
-pub use error::{RequestError, ResponseError};
+pub use error::{ExchangeError, RequestError, ResponseError};
+pub use exchange::{Exchange, Step};
 pub use request::{Method, Request};
 pub use response::{Header, Limits, Part, Response};
 

@@ -142,8 +142,8 @@ impl Header<'_> {
 }
 
 /// What a step found. It has no borrow, so that the caller's may end where it must.
-#[derive(Clone, Copy)]
-enum Found {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Found {
     Nothing,
     Status,
     /// A header, with the length of its name.
@@ -192,15 +192,17 @@ impl<'b> Response<'b> {
     pub fn feed<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Part<'_, 'i>>, ResponseError> {
         let whole = *input;
         let found = self.advance(input)?;
-        Ok(match found {
-            Found::Nothing => None,
-            Found::Status => Some(Part::Status(self.status)),
-            Found::Header(name_len) => Some(Part::Header(self.header(name_len))),
-            Found::Body(len) => {
-                let taken = whole.len().saturating_sub(input.len());
-                whole.get(taken.saturating_sub(len)..taken).map(Part::Body)
-            }
-            Found::End(connection) => Some(Part::End(connection)),
+        Ok(self.part(found, whole.get(..whole.len().saturating_sub(input.len())).unwrap_or_default()))
+    }
+
+    /// The part that was found at the end of what was `taken`.
+    pub(super) fn part<'i>(&self, found: Found, taken: &'i [u8]) -> Option<Part<'_, 'i>> {
+        Some(match found {
+            Found::Nothing => return None,
+            Found::Status => Part::Status(self.status),
+            Found::Header(name_len) => Part::Header(self.header(name_len)),
+            Found::Body(len) => Part::Body(taken.get(taken.len().saturating_sub(len)..).unwrap_or_default()),
+            Found::End(connection) => Part::End(connection),
         })
     }
 
@@ -228,7 +230,8 @@ impl<'b> Response<'b> {
         Err(error)
     }
 
-    fn advance(&mut self, input: &mut &[u8]) -> Result<Found, ResponseError> {
+    /// As [`feed`](Self::feed), without a borrow that lasts.
+    pub(super) fn advance(&mut self, input: &mut &[u8]) -> Result<Found, ResponseError> {
         let outcome = self.next(input);
         if let Err(error) = outcome {
             self.state = State::Failed(error);
