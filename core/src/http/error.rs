@@ -107,7 +107,7 @@ pub enum ResponseError {
         /// Bytes there are.
         capacity: u16,
     },
-    /// `Content-Length` is no number of at most 64 bits (RFC 9110, section 8.6).
+    /// `Content-Length` is no number (RFC 9110, section 8.6), or one of more than 32 bits (ours).
     ContentLength,
     /// `Content-Length` stands there twice with different numbers (RFC 9112, section 6.3).
     ContentLengths,
@@ -159,7 +159,7 @@ impl fmt::Display for ResponseError {
                     " bytes",
                 );
             }
-            Self::ContentLength => "Content-Length: must be a number of decimal digits, at most 18446744073709551615",
+            Self::ContentLength => "Content-Length: must be a number of decimal digits, at most 4294967295",
             Self::ContentLengths => "Content-Length: stands there twice with different numbers",
             Self::TransferEncoding => "Transfer-Encoding: must be chunked, once, in HTTP/1.1",
             Self::TwoLengths => "Transfer-Encoding: must not stand beside Content-Length",

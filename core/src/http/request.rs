@@ -89,23 +89,21 @@ impl Request<'_> {
         self.check()?;
         let capacity = buf.len();
         let mut head = Writer::new(buf);
-        for text in [self.method.as_str(), " ", self.target, " HTTP/1.1"] {
-            head.raw(text.as_bytes());
-        }
-        header(&mut head, "Host", self.host);
+        put(&mut head, [self.method.as_str(), " ", self.target, " HTTP/1.1\r\nHost: ", self.host]);
         for (name, value) in self.headers {
-            header(&mut head, name, value);
+            put(&mut head, ["\r\n", name, ": ", value, ""]);
         }
-        match self.connection {
-            Connection::KeepAlive => {}
-            Connection::Close => header(&mut head, "Connection", "close"),
-            Connection::Upgrade => header(&mut head, "Connection", "Upgrade"),
-        }
-        if self.body_len > 0 || self.method.expects_body() {
-            header(&mut head, "Content-Length", "");
+        let connection = match self.connection {
+            Connection::KeepAlive => "",
+            Connection::Close => "\r\nConnection: close",
+            Connection::Upgrade => "\r\nConnection: Upgrade",
+        };
+        let has_length = self.body_len > 0 || self.method.expects_body();
+        put(&mut head, [connection, if has_length { "\r\nContent-Length: " } else { "" }, "", "", ""]);
+        if has_length {
             head.unsigned(self.body_len);
         }
-        head.raw(b"\r\n\r\n");
+        put(&mut head, ["\r\n\r\n", "", "", "", ""]);
         let needed = head.len();
         head.finish().map_err(|_| RequestError::BufferFull { needed, capacity })
     }
@@ -135,9 +133,10 @@ impl Request<'_> {
     }
 }
 
-/// Ends the line before and writes a header without its line end.
-fn header(head: &mut Writer<'_>, name: &str, value: &str) {
-    for text in ["\r\n", name, ": ", value] {
+/// Always as many at once, so that a device has the loop once.
+#[inline(never)]
+fn put(head: &mut Writer<'_>, texts: [&str; 5]) {
+    for text in texts {
         head.raw(text.as_bytes());
     }
 }

@@ -33,7 +33,7 @@ impl Default for Limits {
 const CHUNK_LINE: u16 = 256;
 
 /// The most digits of a chunk's size (ours): 32 bits.
-const SIZE_DIGITS: usize = 8;
+const SIZE_DIGITS: u8 = 8;
 
 /// A reader of one answer.
 ///
@@ -141,6 +141,16 @@ impl Header<'_> {
     }
 }
 
+impl<'h> Header<'h> {
+    /// The header in a line, of which a part is held, and whose name has this length.
+    fn of(held: &'h [u8], name_len: usize, is_cut: bool) -> Self {
+        let (name, value) = held.split_at_checked(name_len).unwrap_or_default();
+        // Of white space only spaces and tabs came this far.
+        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        Self { name, value: (!is_cut).then_some(value) }
+    }
+}
+
 /// What a step found. It has no borrow, so that the caller's may end where it must.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Found {
@@ -200,7 +210,7 @@ impl<'b> Response<'b> {
         Some(match found {
             Found::Nothing => return None,
             Found::Status => Part::Status(self.status),
-            Found::Header(name_len) => Part::Header(self.header(name_len)),
+            Found::Header(name_len) => Part::Header(Header::of(self.held(), name_len, self.is_cut())),
             Found::Body(len) => Part::Body(taken.get(taken.len().saturating_sub(len)..).unwrap_or_default()),
             Found::End(connection) => Part::End(connection),
         })
@@ -330,29 +340,24 @@ impl<'b> Response<'b> {
     }
 
     fn status_line(&mut self) -> Result<Found, ResponseError> {
-        let line = self.held();
-        let Some([version @ (b'0' | b'1'), b' ', code @ ..]) = line.strip_prefix(b"HTTP/1.") else {
-            return Err(self.no_status_line());
+        let Some((head, rest)) = self.held().split_first_chunk::<12>() else {
+            return Err(self.unheld(ResponseError::StatusLine));
         };
-        let [hundreds @ b'0'..=b'9', tens @ b'0'..=b'9', ones @ b'0'..=b'9', rest @ ..] = code else {
-            return Err(self.no_status_line());
+        let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', version @ (b'0' | b'1'), b' ', digits @ ..] = head else {
+            return Err(ResponseError::StatusLine);
         };
-        if !matches!(rest, [] | [b' ', ..]) {
+        let digits: &[u8; 3] = digits;
+        if !digits.iter().all(u8::is_ascii_digit) || !matches!(rest, [] | [b' ', ..]) {
             return Err(ResponseError::StatusLine);
         }
-        if !matches!(hundreds, b'1'..=b'5') {
+        let status = digits.iter().fold(0, |status, &digit| status * 10 + u16::from(digit & 15));
+        if !(100..600).contains(&status) {
             return Err(ResponseError::Status);
         }
-        let status = [hundreds, tens, ones].iter().fold(0, |status, &digit| status * 10 + u16::from(digit & 15));
         self.framing = Framing::version(*version);
         self.status = status;
         self.state = State::Headers;
         Ok(if self.is_interim() { Found::Nothing } else { Found::Status })
-    }
-
-    fn no_status_line(&self) -> ResponseError {
-        let enough = self.line.len() >= "HTTP/1.1 200".len();
-        if enough { ResponseError::StatusLine } else { self.unheld(ResponseError::StatusLine) }
     }
 
     /// Whether another head follows this one.
@@ -376,22 +381,14 @@ impl<'b> Response<'b> {
         if matches!(self.state, State::Trailers) {
             return Ok(Found::Nothing);
         }
-        let mut framing = self.framing;
-        let header = self.header(name_len);
-        framing.header(header.name, header.value).map_err(|why| match why {
+        let is_cut = self.is_cut();
+        let line = self.line.get(..usize::from(self.len)).unwrap_or(self.line);
+        let Header { name, value } = Header::of(line, name_len, is_cut);
+        self.framing.header(name, value).map_err(|why| match why {
             Unheld::Cut => self.line_too_long(),
             Unheld::Refused(error) => error,
         })?;
-        self.framing = framing;
         Ok(if self.is_interim() { Found::Nothing } else { Found::Header(name_len) })
-    }
-
-    /// The header in the line, whose name has this length.
-    fn header(&self, name_len: usize) -> Header<'_> {
-        let (name, value) = self.held().split_at_checked(name_len).unwrap_or_default();
-        // Of white space only spaces and tabs came this far.
-        let value = value.get(1..).unwrap_or_default().trim_ascii();
-        Header { name, value: (!self.is_cut()).then_some(value) }
     }
 
     /// Decides what follows the head (RFC 9112, section 6.3), or ends the answer after the trailers.
@@ -414,24 +411,29 @@ impl<'b> Response<'b> {
     }
 
     fn chunk_size(&mut self) -> Result<Found, ResponseError> {
-        let line = self.held();
-        let digits = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
-        let (digits, rest) = line.split_at_checked(digits).unwrap_or_default();
-        if digits.is_empty() || digits.len() > SIZE_DIGITS {
-            return Err(ResponseError::ChunkSize);
+        let (mut size, mut digits) = (0_u32, 0);
+        let mut rest = self.held();
+        while let [byte, after @ ..] = rest
+            && let Some(digit) = char::from(*byte).to_digit(16)
+        {
+            size = size << 4 | digit;
+            digits += 1;
+            if digits > SIZE_DIGITS {
+                return Err(ResponseError::ChunkSize);
+            }
+            rest = after;
         }
         // "A recipient MUST parse and remove such bad whitespace" (RFC 9112, section 7.1.1, with RFC 9110, section 5.6.3).
-        match rest.trim_ascii_start() {
+        match rest.trim_ascii() {
             [] if self.is_cut() => return Err(self.line_too_long()),
-            [] | [b';', ..] => {}
+            [] | [b';', ..] if digits > 0 => {}
             _ => return Err(ResponseError::ChunkSize),
         }
-        let size = digits.iter().fold(0, |size: u32, &digit| size << 4 | char::from(digit).to_digit(16).unwrap_or(0));
         let limit = self.limits.chunk;
         if size > limit {
             return Err(ResponseError::ChunkTooLarge { limit });
         }
-        self.framing.left = size.into();
+        self.framing.left = size;
         if size == 0 {
             self.headers_left = self.limits.headers;
             self.begin(State::Trailers, self.limits.head);
@@ -446,13 +448,13 @@ impl<'b> Response<'b> {
         let all = input.len();
         let len = match self.state {
             State::UntilClose => all,
-            _ => usize::try_from(self.framing.left).map_or(all, |left| left.min(all)),
+            _ => all.min(self.framing.left as usize),
         };
         if len == 0 {
             return Found::Nothing;
         }
         *input = input.get(len..).unwrap_or_default();
-        self.framing.left = self.framing.left.saturating_sub(len as u64);
+        self.framing.left = self.framing.left.saturating_sub(u32::try_from(len).unwrap_or(u32::MAX));
         if self.framing.left == 0 {
             match self.state {
                 State::Length => self.state = State::Ending(self.framing.connection()),

@@ -64,6 +64,15 @@ body! {
     LINK = include_bytes!("../inputs/link.ndjson")
 }
 
+body! {
+    /// An HTTP answer with its length.
+    HTTP_ANSWER = include_bytes!("../inputs/answer.http")
+}
+body! {
+    /// An HTTP answer in chunks, after an interim one.
+    HTTP_CHUNKS = include_bytes!("../inputs/chunks.http")
+}
+
 /// The chunks of a body, each of the same length but the last.
 #[derive(Clone, Debug)]
 pub struct Chunks {

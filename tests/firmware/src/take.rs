@@ -24,6 +24,18 @@ pub fn chunks(buf: &mut [u8], chunks: Chunks) {
     }
 }
 
+/// Reads `chunk` into `room` as a socket would, and returns its length; 0 when there is none.
+pub fn into(room: &mut [u8], chunk: Option<&[u8]>) -> usize {
+    let chunk = chunk.unwrap_or_default();
+    match room.get_mut(..chunk.len()) {
+        Some(room) => {
+            room.copy_from_slice(chunk);
+            chunk.len()
+        }
+        None => 0,
+    }
+}
+
 /// Takes a message of the device link.
 pub fn message(message: &Message<'_>) {
     black_box(message);

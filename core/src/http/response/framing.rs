@@ -6,7 +6,7 @@ use super::super::{Connection, ResponseError};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Framing {
     /// Bytes of the body, or of the chunk under way: what is still to come of them.
-    pub(super) left: u64,
+    pub(super) left: u32,
     pub(super) has_length: bool,
     pub(super) chunked: bool,
     /// HTTP/1.0, which knows no chunks and closes unless it says otherwise.
@@ -29,16 +29,15 @@ impl Framing {
     /// Takes a header; `None` = its value is not all there. Whether it is one of those that matter here is for this to
     /// find out.
     pub(super) fn header(&mut self, name: &[u8], value: Option<&[u8]>) -> Result<(), Unheld> {
-        type Take = fn(&mut Framing, &[u8]) -> Result<(), ResponseError>;
-        const OURS: [(&[u8], Take); 3] = [
-            (b"content-length", Framing::content_length),
-            (b"transfer-encoding", Framing::transfer_encoding),
-            (b"connection", Framing::connection_options),
-        ];
-        for (ours, take) in OURS {
-            if name.eq_ignore_ascii_case(ours) {
-                return take(self, value.ok_or(Unheld::Cut)?).map_err(Unheld::Refused);
-            }
+        if name.eq_ignore_ascii_case(b"content-length") {
+            self.content_length(value.ok_or(Unheld::Cut)?)?;
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.transfer_encoding(value.ok_or(Unheld::Cut)?)?;
+        } else if name.eq_ignore_ascii_case(b"connection") {
+            self.connection_options(value.ok_or(Unheld::Cut)?);
+        }
+        if self.chunked && self.has_length {
+            return Err(Unheld::Refused(ResponseError::TwoLengths));
         }
         Ok(())
     }
@@ -54,7 +53,7 @@ impl Framing {
             self.left = length;
             self.has_length = true;
         }
-        self.one_length()
+        Ok(())
     }
 
     /// Other codings have to be undone by who reads the body, and "a server MUST NOT apply chunked more than once"; one
@@ -64,19 +63,14 @@ impl Framing {
             return Err(ResponseError::TransferEncoding);
         }
         self.chunked = true;
-        self.one_length()
+        Ok(())
     }
 
-    fn one_length(&self) -> Result<(), ResponseError> {
-        if self.chunked && self.has_length { Err(ResponseError::TwoLengths) } else { Ok(()) }
-    }
-
-    fn connection_options(&mut self, value: &[u8]) -> Result<(), ResponseError> {
+    fn connection_options(&mut self, value: &[u8]) {
         for option in elements(value) {
             self.closes |= option.eq_ignore_ascii_case(b"close");
             self.keeps |= option.eq_ignore_ascii_case(b"keep-alive");
         }
-        Ok(())
     }
 
     /// Whether another request may follow (RFC 9112, section 9.3): close wins.
@@ -92,17 +86,26 @@ pub(super) enum Unheld {
     Refused(ResponseError),
 }
 
+impl From<ResponseError> for Unheld {
+    fn from(error: ResponseError) -> Self {
+        Self::Refused(error)
+    }
+}
+
 fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
 }
 
-/// `None` when there is no digit, another character, or more than 64 bits hold.
-fn decimal(digits: &[u8]) -> Option<u64> {
+/// `None` when there is no digit, another character, or more than 32 bits hold.
+fn decimal(digits: &[u8]) -> Option<u32> {
     if digits.is_empty() {
         return None;
     }
-    digits.iter().try_fold(0_u64, |number, byte| {
-        let digit = char::from(*byte).to_digit(10)?;
-        number.checked_mul(10)?.checked_add(u64::from(digit))
+    digits.iter().try_fold(0_u32, |number, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number.checked_mul(10)?.checked_add(digit.into())
     })
 }

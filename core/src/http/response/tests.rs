@@ -230,11 +230,13 @@ fn content_length_is_one_number() {
             assert!(outcome(Method::Get, [&answer.as_bytes()[..len]].into_iter()).0.is_err(), "{len} of {answer:?}");
         }
     }
-    for value in ["", "abc", "-1", "+1", "0x2", "2 2", "2,", ",2", "2;", "1.0", "18446744073709551616", "2\u{b2}"] {
+    for value in
+        ["", "abc", "-1", "+1", "0x2", "2 2", "2,", ",2", "2;", "1.0", "4294967296", "18446744073709551616", "2\u{b2}"]
+    {
         let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {value}\r\n\r\nok");
         refused(rule, &answer, ResponseError::ContentLength);
     }
-    let long = b"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\nok";
+    let long = b"HTTP/1.1 200 OK\r\nContent-Length: 4294967295\r\n\r\nok";
     assert_eq!(told(Method::Get, long).0, Err(ResponseError::EndsInBody));
     let rule = "\"If a message is received without Transfer-Encoding and with an invalid Content-Length\"";
     for headers in ["Content-Length: 2\r\nContent-Length: 3\r\n", "Content-Length: 2, 3\r\n"] {
