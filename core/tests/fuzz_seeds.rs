@@ -11,7 +11,7 @@ use samples::{Kind, SAMPLES};
 type Body = fn(&[u8]);
 
 /// Each target's name, that of its seeds' folder, and its body.
-const TARGETS: [(&str, Body); 13] = [
+const TARGETS: [(&str, Body); 14] = [
     ("chunks", fuzz::chunks),
     ("http", fuzz::http),
     ("json", fuzz::json),
