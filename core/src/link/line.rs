@@ -75,7 +75,8 @@ impl<const N: usize> LineBuffer<N> {
                 match free {
                     // The line feed counts too.
                     Some((room, [_, ..])) => {
-                        room.copy_from_slice(part);
+                        // Not `copy_from_slice`, whose check of the lengths can panic where it is not inlined.
+                        room.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
                         self.len = self.len.saturating_add(part.len());
                     }
                     _ => self.skipping = true,

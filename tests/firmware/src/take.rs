@@ -29,7 +29,8 @@ pub fn into(room: &mut [u8], chunk: Option<&[u8]>) -> usize {
     let chunk = chunk.unwrap_or_default();
     match room.get_mut(..chunk.len()) {
         Some(room) => {
-            room.copy_from_slice(chunk);
+            // Not `copy_from_slice`, whose check of the lengths can panic where it is not inlined.
+            room.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
             chunk.len()
         }
         None => 0,
