@@ -28,8 +28,8 @@ impl Identifier {
     pub(crate) fn text(mut self, text: Text<'_>) -> Self {
         self.0.update([b't']);
         self.0.update((text.len() as u64).to_le_bytes());
-        if let Some(plain) = text.as_str() {
-            self.0.update(plain.as_bytes());
+        if let Some(plain) = text.plain() {
+            self.0.update(plain);
             return self;
         }
         for char in text.chars() {

@@ -25,45 +25,86 @@ use crate::{Error, ErrorKind, Field};
 /// assert_eq!(text.copy_to(&mut buf).unwrap(), "短信");
 /// assert_eq!(text.chars().count(), 2);
 /// ```
-#[derive(Clone, Copy, Default)]
-pub struct Text<'a> {
-    raw: &'a str,
-    escaped: bool,
+#[derive(Clone, Copy)]
+pub struct Text<'a>(Raw<'a>);
+
+/// A text as it came.
+#[derive(Clone, Copy)]
+enum Raw<'a> {
+    /// Without escapes.
+    Plain(&'a str),
+    /// Without escapes, and found to be UTF-8 by a reader that is not the language's: only who asks for a `&str` needs
+    /// the language's own check, and pays for it.
+    Utf8(&'a [u8]),
+    /// The inside of a JSON string, with escapes, found to be UTF-8.
+    Escaped(&'a [u8]),
 }
 
 impl<'a> Text<'a> {
     /// Takes the inside of a JSON string whose every rule has been checked.
     pub(crate) const fn from_json(raw: &'a str, escaped: bool) -> Self {
-        Self { raw, escaped }
+        if escaped { Self(Raw::Escaped(raw.as_bytes())) } else { Self(Raw::Plain(raw)) }
+    }
+
+    /// Takes the bytes inside of a JSON string whose every rule has been checked, that of being UTF-8 among them.
+    pub(crate) const fn from_utf8_json(raw: &'a [u8], escaped: bool) -> Self {
+        if escaped { Self(Raw::Escaped(raw)) } else { Self::from_utf8(raw) }
+    }
+
+    /// Takes bytes that are known to be UTF-8.
+    pub(crate) const fn from_utf8(bytes: &'a [u8]) -> Self {
+        Self(Raw::Utf8(bytes))
     }
 
     /// The text itself when it stands unescaped in the input, as it nearly always does; `None` when it has escapes.
     #[must_use]
+    #[inline]
     pub const fn as_str(&self) -> Option<&'a str> {
-        if self.escaped { None } else { Some(self.raw) }
+        match self.0 {
+            Raw::Plain(text) => Some(text),
+            Raw::Utf8(bytes) => match str::from_utf8(bytes) {
+                Ok(text) => Some(text),
+                Err(_) => None,
+            },
+            Raw::Escaped(_) => None,
+        }
+    }
+
+    /// The bytes of [`as_str`](Self::as_str), for who needs no `str` and must not pay for one.
+    #[inline]
+    pub(crate) const fn plain(&self) -> Option<&'a [u8]> {
+        if self.is_escaped() { None } else { Some(self.as_json()) }
     }
 
     /// The text as it stands in JSON, or the plain text when it has no escapes.
-    pub(crate) const fn as_json(&self) -> &'a str {
-        self.raw
+    #[inline]
+    pub(crate) const fn as_json(&self) -> &'a [u8] {
+        match self.0 {
+            Raw::Plain(text) => text.as_bytes(),
+            Raw::Utf8(bytes) | Raw::Escaped(bytes) => bytes,
+        }
+    }
+
+    const fn is_escaped(&self) -> bool {
+        matches!(self.0, Raw::Escaped(_))
     }
 
     /// Whether the text has no characters.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.raw.is_empty()
+        self.as_json().is_empty()
     }
 
     /// The unescaped characters.
     #[must_use]
     pub fn chars(&self) -> Chars<'a> {
-        Chars { rest: self.raw.chars(), escaped: self.escaped }
+        Chars { rest: self.as_json(), escaped: self.is_escaped() }
     }
 
     /// The unescaped text's length in bytes of UTF-8.
     #[must_use]
     pub fn len(&self) -> usize {
-        match self.as_str() {
+        match self.plain() {
             Some(text) => text.len(),
             None => self.pieces().map(|piece| piece.encode(&mut [0; 4]).len()).sum(),
         }
@@ -77,19 +118,36 @@ impl<'a> Text<'a> {
     ///
     /// [`ErrorKind::BufferFull`] with the length needed, when `buf` is shorter than that.
     pub fn copy_to<'b>(&self, buf: &'b mut [u8]) -> Result<&'b str, Error> {
-        let copied = match self.as_str() {
+        // What was checked when it was read is text still.
+        Ok(str::from_utf8(self.copy_bytes_to(buf)?).unwrap_or_default())
+    }
+
+    /// As [`copy_to`](Self::copy_to), for who needs the bytes of the text alone: a device that never asks for a `&str`
+    /// does not carry the language's check of UTF-8.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`copy_to`](Self::copy_to).
+    ///
+    /// ```
+    /// use pushgate_core::Text;
+    ///
+    /// assert_eq!(Text::from("m1").copy_bytes_to(&mut [0; 32])?, b"m1");
+    /// # Ok::<(), pushgate_core::Error>(())
+    /// ```
+    pub fn copy_bytes_to<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
+        let copied = match self.plain() {
             Some(text) => buf.get_mut(..text.len()).map(|out| {
-                out.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+                out.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
                 text.len()
             }),
-            None => unescape(self.raw.as_bytes(), buf),
+            None => unescape(self.as_json(), buf),
         };
         let Some(len) = copied else {
             let full = ErrorKind::BufferFull { needed: self.len(), capacity: buf.len() };
             return Err(Error::new(full, Field::BODY, 0));
         };
-        // What was checked when it was read is text still.
-        Ok(str::from_utf8(buf.get(..len).unwrap_or_default()).unwrap_or_default())
+        Ok(buf.get(..len).unwrap_or_default())
     }
 
     /// The text as a `String`, borrowed when it has no escapes.
@@ -99,17 +157,20 @@ impl<'a> Text<'a> {
         match self.as_str() {
             Some(text) => alloc::borrow::Cow::Borrowed(text),
             None => {
-                let mut text = alloc::string::String::with_capacity(self.raw.len());
-                self.pieces().for_each(|piece| text.push_str(piece.encode(&mut [0; 4])));
-                alloc::borrow::Cow::Owned(text)
+                // No escape is shorter than what it stands for.
+                let mut text = alloc::vec![0; self.as_json().len()];
+                let len = unescape(self.as_json(), &mut text).unwrap_or_default();
+                text.truncate(len);
+                alloc::borrow::Cow::Owned(alloc::string::String::from_utf8(text).unwrap_or_default())
             }
         }
     }
 
-    /// Whether it is `other`, by the smallest code.
+    /// Whether it is `word`, which is ASCII, by the smallest code.
     #[inline(never)]
-    pub(crate) fn is(&self, other: &str) -> bool {
-        self.chars().eq(other.chars())
+    pub(crate) fn is(&self, word: &str) -> bool {
+        let mut chars = self.chars();
+        word.bytes().all(|byte| chars.next() == Some(char::from(byte))) && chars.next().is_none()
     }
 
     fn pieces(&self) -> Pieces<'a> {
@@ -117,19 +178,25 @@ impl<'a> Text<'a> {
     }
 }
 
+impl Default for Text<'_> {
+    fn default() -> Self {
+        Self(Raw::Plain(""))
+    }
+}
+
 impl<'a> From<&'a str> for Text<'a> {
     fn from(text: &'a str) -> Self {
-        Self { raw: text, escaped: false }
+        Self(Raw::Plain(text))
     }
 }
 
 impl PartialEq for Text<'_> {
     fn eq(&self, other: &Self) -> bool {
-        match (self.as_str(), other.as_str()) {
+        match (self.plain(), other.plain()) {
             (Some(a), Some(b)) => a == b,
             (None, Some(plain)) => spells(self, plain),
             (Some(plain), None) => spells(other, plain),
-            (None, None) => self.raw == other.raw || self.chars().eq(other.chars()),
+            (None, None) => self.as_json() == other.as_json() || self.chars().eq(other.chars()),
         }
     }
 }
@@ -156,7 +223,7 @@ impl PartialOrd for Text<'_> {
 
 impl Ord for Text<'_> {
     fn cmp(&self, other: &Self) -> cmp::Ordering {
-        match (self.as_str(), other.as_str()) {
+        match (self.plain(), other.plain()) {
             // The order of UTF-8 is that of the characters.
             (Some(a), Some(b)) => a.cmp(b),
             _ => self.chars().cmp(other.chars()),
@@ -169,7 +236,7 @@ impl hash::Hash for Text<'_> {
         // In blocks, so that the hasher is told the same however the text is escaped.
         let mut block = Block::default();
         for piece in self.pieces() {
-            block.add(piece.encode(&mut [0; 4]).as_bytes(), state);
+            block.add(piece.encode(&mut [0; 4]), state);
         }
         block.flush(state);
         state.write_u8(0xff);
@@ -180,7 +247,10 @@ impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_str() {
             Some(text) => f.write_str(text),
-            None => self.pieces().try_for_each(|piece| f.write_str(piece.encode(&mut [0; 4]))),
+            None => self.pieces().try_for_each(|piece| {
+                // A run between escapes is whole characters.
+                f.write_str(str::from_utf8(piece.encode(&mut [0; 4])).unwrap_or_default())
+            }),
         }
     }
 }
@@ -213,18 +283,49 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Text<'a> {
 }
 
 /// The unescaped characters of a [`Text`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Chars<'a> {
-    rest: str::Chars<'a>,
+    rest: &'a [u8],
     escaped: bool,
 }
 
 impl Chars<'_> {
+    fn byte(&mut self) -> Option<u8> {
+        let (&byte, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(byte)
+    }
+
+    /// What a backslash and what follows it stand for.
+    fn escape(&mut self) -> Option<u32> {
+        let escape = self.byte()?;
+        if escape != b'u' {
+            return Some(u32::from(control(escape)));
+        }
+        let mut code = self.unit();
+        if (0xd800..0xdc00).contains(&code) {
+            self.rest = self.rest.get(2..)?;
+            code = pair(code, self.unit());
+        }
+        Some(code)
+    }
+
     /// The code unit of four hexadecimal digits, which have been checked.
     fn unit(&mut self) -> u32 {
-        let digits = self.rest.as_str().as_bytes().first_chunk().copied().unwrap_or_default();
-        self.rest.nth(3);
+        let Some((&digits, rest)) = self.rest.split_first_chunk() else { return 0 };
+        self.rest = rest;
         code_unit(digits)
+    }
+
+    /// The character beyond ASCII that `first` begins, which has been checked.
+    fn beyond(&mut self, first: u8) -> u32 {
+        // As many bits at the top are set as the character has bytes.
+        let mut code = u32::from(first) & 0x7f >> first.leading_ones();
+        while let Some((&byte @ 0x80..0xc0, rest)) = self.rest.split_first() {
+            self.rest = rest;
+            code = code << 6 | u32::from(byte & 0x3f);
+        }
+        code
     }
 }
 
@@ -233,20 +334,18 @@ impl Iterator for Chars<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<char> {
-        let char = self.rest.next()?;
-        if !self.escaped || char != '\\' {
-            return Some(char);
-        }
-        let escape = self.rest.next()?;
-        if escape != 'u' {
-            return Some(char::from(control(u8::try_from(escape).unwrap_or(b'?'))));
-        }
-        let mut code = self.unit();
-        if (0xd800..0xdc00).contains(&code) {
-            self.rest.nth(1);
-            code = pair(code, self.unit());
-        }
+        let code = match self.byte()? {
+            b'\\' if self.escaped => self.escape()?,
+            ascii @ 0..0x80 => return Some(char::from(ascii)),
+            first => self.beyond(first),
+        };
         Some(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
+    }
+}
+
+impl fmt::Debug for Chars<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
     }
 }
 
@@ -254,7 +353,7 @@ impl Iterator for Chars<'_> {
 struct Pieces<'a>(Chars<'a>);
 
 enum Piece<'a> {
-    Run(&'a str),
+    Run(&'a [u8]),
     Char(char),
 }
 
@@ -262,33 +361,34 @@ impl<'a> Iterator for Pieces<'a> {
     type Item = Piece<'a>;
 
     fn next(&mut self) -> Option<Piece<'a>> {
-        let rest = self.0.rest.as_str();
-        let run = if self.0.escaped { rest.find('\\').unwrap_or(rest.len()) } else { rest.len() };
+        let rest = self.0.rest;
+        let escape = if self.0.escaped { rest.iter().position(|&byte| byte == b'\\') } else { None };
+        let run = escape.unwrap_or(rest.len());
         if run == 0 {
             return self.0.next().map(Piece::Char);
         }
         let (run, rest) = rest.split_at_checked(run)?;
-        self.0.rest = rest.chars();
+        self.0.rest = rest;
         Some(Piece::Run(run))
     }
 }
 
 impl<'a> Piece<'a> {
-    fn encode<'e>(self, buf: &'e mut [u8; 4]) -> &'e str
+    fn encode<'e>(self, buf: &'e mut [u8; 4]) -> &'e [u8]
     where
         'a: 'e,
     {
         match self {
             Self::Run(run) => run,
-            Self::Char(char) => char.encode_utf8(buf),
+            Self::Char(char) => char.encode_utf8(buf).as_bytes(),
         }
     }
 }
 
 /// Whether `escaped` stands for `plain`.
-fn spells(escaped: &Text<'_>, plain: &str) -> bool {
+fn spells(escaped: &Text<'_>, plain: &[u8]) -> bool {
     let rest = escaped.pieces().try_fold(plain, |plain, piece| plain.strip_prefix(piece.encode(&mut [0; 4])));
-    rest == Some("")
+    rest.is_some_and(<[u8]>::is_empty)
 }
 
 /// What a hasher is told at once.
@@ -341,6 +441,29 @@ mod tests {
         assert_eq!(SPELLED.len(), PLAIN.len());
         assert_eq!(SPELLED.as_str(), None);
         assert!(SPELLED != Text::from("a"));
+    }
+
+    #[test]
+    fn bytes_found_to_be_text_are_that_text() {
+        for plain in ["", "a", "短信😀é\u{7f}\u{80}\u{7ff}\u{800}\u{ffff}\u{10000}\u{10ffff}\\"] {
+            let (text, bytes) = (Text::from(plain), Text::from_utf8(plain.as_bytes()));
+            assert_eq!(bytes, text);
+            assert_eq!(bytes.cmp(&text), cmp::Ordering::Equal);
+            assert_eq!(hash(bytes), hash(text));
+            assert_eq!(bytes.as_str(), Some(plain));
+            assert_eq!(bytes.to_string(), plain);
+            assert_eq!((bytes.len(), bytes.is_empty()), (plain.len(), plain.is_empty()));
+            assert!(bytes.chars().eq(plain.chars()) && text.chars().eq(plain.chars()));
+            assert_eq!(bytes.copy_bytes_to(&mut [0; 64]), Ok(plain.as_bytes()));
+            assert_eq!(bytes.copy_to(&mut [0; 64]), Ok(plain));
+            #[cfg(feature = "alloc")]
+            assert_eq!(bytes.to_cow(), plain);
+        }
+        let spelled = SPELLED.as_json();
+        assert_eq!(Text::from_utf8_json(spelled, true), PLAIN);
+        assert!(SPELLED.chars().eq(PLAIN.chars()));
+        assert!(Text::from_utf8_json(br"o\u006b", true).is("ok"));
+        assert!(!Text::from("okay").is("ok") && !Text::from("o").is("ok") && !Text::from("ök").is("ok"));
     }
 
     #[test]

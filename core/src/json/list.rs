@@ -11,15 +11,52 @@ use super::{
     write::{Out, Outs},
 };
 
-/// Takes the next element of a checked array.
-pub(crate) trait Next<'a, T>: Copy {
-    fn next(self, slice: &mut Slice<'a>) -> Option<T>;
+/// A checked array, or what is left of it, as its reader had it: as a `&str`, or as bytes it has found to be UTF-8.
+#[derive(Clone, Copy)]
+pub(crate) enum Array<'a> {
+    Str(&'a str),
+    Utf8(&'a [u8]),
 }
 
-impl<'a, T, N: Fn(&mut Slice<'a>) -> Option<T> + Copy> Next<'a, T> for N {
+impl<'a> Array<'a> {
+    fn as_bytes(self) -> &'a [u8] {
+        match self {
+            Self::Str(array) => array.as_bytes(),
+            Self::Utf8(array) => array,
+        }
+    }
+
+    /// The elements, behind the opening bracket.
+    fn elements(self) -> Self {
+        match self {
+            Self::Str(array) => Self::Str(array.get(1..).unwrap_or_default()),
+            Self::Utf8(array) => Self::Utf8(array.get(1..).unwrap_or_default()),
+        }
+    }
+}
+
+/// Takes the elements of a checked array one by one.
+pub(crate) trait Next<'a, T>: Copy {
+    /// What is left of the array.
+    type Rest: Clone;
+
+    /// Begins with the elements.
+    fn begin(elements: Array<'a>) -> Self::Rest;
+
+    fn next(self, rest: &mut Self::Rest) -> Option<T>;
+}
+
+impl<'a, T, N: Fn(&mut Array<'a>) -> Option<T> + Copy> Next<'a, T> for N {
+    type Rest = Array<'a>;
+
     #[inline]
-    fn next(self, slice: &mut Slice<'a>) -> Option<T> {
-        self(slice)
+    fn begin(elements: Array<'a>) -> Array<'a> {
+        elements
+    }
+
+    #[inline]
+    fn next(self, rest: &mut Array<'a>) -> Option<T> {
+        self(rest)
     }
 }
 
@@ -29,16 +66,26 @@ impl<'a, T, N: Fn(&mut Slice<'a>) -> Option<T> + Copy> Next<'a, T> for N {
 pub(crate) struct Fast;
 
 impl<'a, T: Value<'a>> Next<'a, T> for Fast {
+    type Rest = Slice<'a>;
+
     #[inline]
-    fn next(self, slice: &mut Slice<'a>) -> Option<T> {
-        next_fast(slice)
+    fn begin(elements: Array<'a>) -> Slice<'a> {
+        Slice::new(match elements {
+            Array::Str(elements) => elements,
+            Array::Utf8(elements) => core::str::from_utf8(elements).unwrap_or_default(),
+        })
+    }
+
+    #[inline]
+    fn next(self, rest: &mut Slice<'a>) -> Option<T> {
+        next_in(rest)
     }
 }
 
 /// How the reader that has checked an array takes its elements. A pointer, so that a device that reads by tables alone
 /// does not carry the fast reader for the sake of its lists; of no lifetime, so that a list may be taken for one of a
 /// shorter lifetime.
-pub(crate) type NextOf<L> = for<'x> fn(&mut Slice<'x>) -> Option<<L as Element>::At<'x>>;
+pub(crate) type NextOf<L> = for<'x> fn(&mut Array<'x>) -> Option<<L as Element>::At<'x>>;
 
 /// What a list holds, wherever its texts are borrowed from.
 pub(crate) trait Element {
@@ -50,7 +97,7 @@ pub(crate) trait Element {
 pub(crate) enum List<'a, T, N> {
     /// A checked JSON array and the number of its elements.
     Json {
-        array: &'a str,
+        array: Array<'a>,
         len: u32,
         next: N,
     },
@@ -66,8 +113,7 @@ impl<T, N> Default for List<'_, T, N> {
 impl<'a, T: Value<'a> + Copy, N: Next<'a, T>> List<'a, T, N> {
     /// Takes the list that is member `index`, whose elements `next` takes by table.
     pub(crate) fn of(values: &Values<'_, 'a>, index: usize, next: N) -> Self {
-        let array = core::str::from_utf8(values.raw(index)).unwrap_or_default();
-        Self::Json { array, len: values.elements(), next }
+        Self::Json { array: Array::Utf8(values.raw(index)), len: values.elements(), next }
     }
 
     /// Reads a list whose elements `next` takes fast.
@@ -75,7 +121,7 @@ impl<'a, T: Value<'a> + Copy, N: Next<'a, T>> List<'a, T, N> {
         slice.peek()?;
         let start = slice.rest();
         let len = slice.elements(|slice| T::read_plain(slice).map(drop))?;
-        Some(Self::Json { array: slice.since(start)?, len, next })
+        Some(Self::Json { array: Array::Str(slice.since(start)?), len, next })
     }
 
     /// An array that was read is written as it came, without white space and needless escapes. So a list of objects keeps
@@ -94,11 +140,9 @@ impl<'a, T: Value<'a> + Copy, N: Next<'a, T>> List<'a, T, N> {
         }
     }
 
-    pub(crate) fn iter(&self) -> Elements<'a, T, N> {
+    pub(crate) fn iter(&self) -> Elements<'a, T, N, N::Rest> {
         match *self {
-            Self::Json { array, next, .. } => {
-                Elements::Json { slice: Slice::new(array.get(1..).unwrap_or_default()), next }
-            }
+            Self::Json { array, next, .. } => Elements::Json { rest: N::begin(array.elements()), next },
             Self::Slice(elements) => Elements::Slice(elements.iter()),
         }
     }
@@ -127,23 +171,33 @@ impl<'a, T: Value<'a> + Copy + fmt::Debug, N: Next<'a, T>> fmt::Debug for List<'
 
 /// The elements of a [`List`], one at a time.
 #[derive(Clone)]
-pub(crate) enum Elements<'a, T, N> {
-    Json { slice: Slice<'a>, next: N },
+pub(crate) enum Elements<'a, T, N, R> {
+    Json { rest: R, next: N },
     Slice(core::slice::Iter<'a, T>),
 }
 
-impl<'a, T: Copy, N: Next<'a, T>> Iterator for Elements<'a, T, N> {
+impl<'a, T: Copy, N: Next<'a, T>> Iterator for Elements<'a, T, N, N::Rest> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
         match self {
-            Self::Json { slice, next } => next.next(slice),
+            Self::Json { rest, next } => next.next(rest),
             Self::Slice(elements) => elements.next().copied(),
         }
     }
 }
 
-pub(crate) fn next_fast<'a, T: Value<'a>>(slice: &mut Slice<'a>) -> Option<T> {
+/// Takes the next element of an array that the fast reader has checked.
+pub(crate) fn next_fast<'a, T: Value<'a>>(rest: &mut Array<'a>) -> Option<T> {
+    let Array::Str(text) = *rest else { return None };
+    let mut slice = Slice::new(text);
+    let element = next_in(&mut slice);
+    *rest = Array::Str(slice.rest());
+    element
+}
+
+#[inline(always)]
+fn next_in<'a, T: Value<'a>>(slice: &mut Slice<'a>) -> Option<T> {
     // The array was checked when it was read: what fails here is its closing bracket, or the end after it.
     slice.peek()?;
     let element = T::read_plain(slice)?;
@@ -151,29 +205,29 @@ pub(crate) fn next_fast<'a, T: Value<'a>>(slice: &mut Slice<'a>) -> Option<T> {
     Some(element)
 }
 
-pub(crate) fn next_by_table<'a, T: Value<'a>>(slice: &mut Slice<'a>) -> Option<T> {
+/// Takes the next element of an array that the table-driven reader has checked.
+pub(crate) fn next_by_table<'a, T: Value<'a>>(rest: &mut Array<'a>) -> Option<T> {
     let mut table = Table::new(T::KIND, u32::MAX);
-    let element = read_element(slice, &mut table)?;
+    let element = read_element(rest, &mut table)?;
     Some(T::alone(&table.values(element).1))
 }
 
 /// Reads the next element into `table`: once for the elements of every list.
 #[inline(never)]
-fn read_element<'a>(slice: &mut Slice<'a>, table: &mut Table) -> Option<&'a [u8]> {
-    let (element, rest) = split_element(slice.rest())?;
-    *slice = Slice::new(rest);
-    let element = element.as_bytes();
+fn read_element<'a>(rest: &mut Array<'a>, table: &mut Table) -> Option<&'a [u8]> {
+    let (element, after) = split_element(rest.as_bytes())?;
+    *rest = Array::Utf8(after);
     table.feed(element, &mut Memory::Document(element), &mut |_, _| {}).ok()?;
     if table.end() { Some(element) } else { None }
 }
 
 /// Splits the next element of a checked array, in front of which there may be a comma, from what follows it; `None` at
 /// the end of the array.
-fn split_element(rest: &str) -> Option<(&str, &str)> {
-    let start = rest.bytes().position(|byte| byte > b' ' && byte != b',')?;
+fn split_element(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let start = rest.iter().position(|&byte| byte > b' ' && byte != b',')?;
     let (_, rest) = rest.split_at_checked(start)?;
     let (mut depth, mut quoted, mut escape) = (0u32, false, false);
-    let len = rest.bytes().position(|byte| {
+    let len = rest.iter().position(|&byte| {
         if quoted {
             quoted = byte != b'"' || escape;
             escape = byte == b'\\' && !escape;
@@ -196,8 +250,8 @@ macro_rules! list {
     ($(#[$meta:meta])* pub struct $Name:ident of $Element:ty) => {
         crate::json::list::list! {
             @by crate::json::list::NextOf<$Name<'static>>,
-            |slice| crate::json::list::next_by_table(slice),
-            |slice| crate::json::list::next_fast(slice),
+            |rest| crate::json::list::next_by_table(rest),
+            |rest| crate::json::list::next_fast(rest),
             $(#[$meta])* pub struct $Name of $Element
         }
 

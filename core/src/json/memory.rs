@@ -86,6 +86,6 @@ impl Kept {
 
     /// The text that stands here: its bytes were found to be UTF-8 when they were read.
     pub(super) fn text(self, memory: &[u8]) -> Text<'_> {
-        Text::from_json(core::str::from_utf8(self.bytes(memory)).unwrap_or_default(), self.escaped)
+        Text::from_utf8_json(self.bytes(memory), self.escaped)
     }
 }

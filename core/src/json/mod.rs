@@ -95,8 +95,7 @@ fn split_text(bytes: &[u8]) -> (Text<'_>, &[u8]) {
         ends
     });
     let (text, rest) = end.and_then(|end| bytes.split_at_checked(end)).unwrap_or((bytes, &[]));
-    let text = core::str::from_utf8(text).unwrap_or_default();
-    (Text::from_json(text, escaped), rest.get(1..).unwrap_or_default())
+    (Text::from_utf8_json(text, escaped), rest.get(1..).unwrap_or_default())
 }
 
 fn write_text(text: Text<'_>, writer: &mut Writer<'_>) {

@@ -101,12 +101,11 @@ impl<'b> Room<'b> {
     /// Writes a text and the quote after it; the one before it is a constant of its key.
     #[inline]
     pub(crate) fn text(self, text: Text<'_>) -> Option<Self> {
-        self.plain(text.as_str()?)
+        self.plain(text.plain()?)
     }
 
     #[inline(never)]
-    fn plain(self, text: &str) -> Option<Self> {
-        let text = text.as_bytes();
+    fn plain(self, text: &[u8]) -> Option<Self> {
         let (place, _) = self.0.split_at_mut_checked(text.len())?;
         if copy_unless_special(text, place) {
             return self.escaped(text);

@@ -166,9 +166,9 @@ impl<'b> Writer<'b> {
     /// Writes a JSON string. Only what RFC 8259 demands is escaped.
     pub(crate) fn text(&mut self, text: Text<'_>) {
         self.byte_called(b'"');
-        match text.as_str() {
-            Some(plain) => self.escaped(plain.as_bytes()),
-            None => self.checked(text.as_json().as_bytes(), Within::String),
+        match text.plain() {
+            Some(plain) => self.escaped(plain),
+            None => self.checked(text.as_json(), Within::String),
         }
         self.byte_called(b'"');
     }
