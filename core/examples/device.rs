@@ -43,7 +43,7 @@ fn main() -> ExitCode {
                 Ok(open) => {
                     stream = Some(open);
                     // What the last stream left behind is no part of this one's first line.
-                    lines = LineBuffer::new();
+                    lines.clear();
                     device.opened(now());
                     true
                 }

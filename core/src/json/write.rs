@@ -173,6 +173,28 @@ impl<'b> Writer<'b> {
         self.byte_called(b'"');
     }
 
+    /// Writes a text's bytes, without quotes and escapes.
+    pub(crate) fn unescaped(&mut self, text: Text<'_>) {
+        text.chars().for_each(|char| self.char(char));
+    }
+
+    /// Writes a character in UTF-8.
+    #[inline(never)]
+    fn char(&mut self, char: char) {
+        let code = u32::from(char);
+        let (first, mut shift) = match code {
+            ..0x80 => (0, 0),
+            0x80..0x800 => (0xc0, 6),
+            0x800..0x10000 => (0xe0, 12),
+            _ => (0xf0, 18),
+        };
+        self.byte_called(low_byte(first | code >> shift));
+        while shift > 0 {
+            shift -= 6;
+            self.byte_called(low_byte(0x80 | (code >> shift & 0x3f)));
+        }
+    }
+
     /// Writes bytes of a text.
     fn escaped(&mut self, text: &[u8]) {
         for &byte in text {

@@ -33,6 +33,9 @@ impl Default for Backoff {
 }
 
 impl Backoff {
+    /// Zeros, for a place where one begins later.
+    pub(super) const NONE: Self = Self { most: 0 };
+
     /// Begins with [`FIRST_WAIT`].
     #[must_use]
     pub const fn new() -> Self {

@@ -41,7 +41,7 @@ use crate::{Error, Instant, Text, Verdict, lingyang};
 use super::{
     Backoff, Frame, HEARTBEAT_SECS, Hello, Message, Problem, Receipt, Welcome,
     heart::{Beat, Heart},
-    id::{Id, RECENT_IDS, Recent},
+    id::{RECENT_IDS, Recent},
 };
 
 /// How long the host may take to say welcome, in milliseconds (the device link; ours).
@@ -56,46 +56,53 @@ const LONGEST_HEARTBEAT: u32 = 3600;
 /// `RECENT` is how many ids it remembers, at least one, 34 bytes each. Make it at least the number of messages that the
 /// device may get within the 11 s in which a message's copies mostly come (see [`RECENT_IDS`]); one more and the
 /// application may see a message twice. A device that starts anew remembers none.
+// In this order, because what lies near the beginning is reached by instructions of half the length.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Device<'t, const RECENT: usize = RECENT_IDS> {
-    token: &'t str,
-    state: State,
+    /// When the next try is due, or the welcome.
+    until: Instant,
     heart: Heart,
-    backoff: Backoff,
     /// When the connection has lasted long enough for the waits to begin anew.
     steady: Instant,
     pong: Option<u64>,
+    token: Option<&'t str>,
+    backoff: Backoff,
+    state: State,
     /// What the last poll gave out to be written.
-    given: Option<Given>,
+    given: Given,
+    /// Why the stream is to be closed, once it is. Beside the state and not in it, so that a step copies no error.
+    end: End,
     recent: Recent<RECENT>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Nothing is open; at this instant the next try is due.
-    Closed(Instant),
+    /// There is no token.
+    Idle,
     /// The hello has to go out.
-    Hello {
-        until: Instant,
-    },
+    Hello,
     /// The welcome is waited for.
-    Greeted {
-        until: Instant,
-    },
+    Greeted,
     Welcome,
+    /// Nothing is open.
+    Closed,
     /// The stream is to be closed.
-    Closing(End),
+    Closing,
     /// The stream is to be closed, and there is no use in another try.
-    Stopping(End),
-    Stopped(End),
+    Stopping,
+    Stopped,
 }
 
+/// A frame that the device has asked to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Given {
+    Nothing,
     Hello,
-    Ack(Id),
-    Pong(u64),
-    Ping(u64),
+    /// For the id with this place in the window.
+    Ack(usize),
+    Pong,
+    Ping,
 }
 
 /// What to do now.
@@ -134,7 +141,9 @@ pub enum Event<'l> {
 }
 
 /// Why a connection has to end.
+// Its first value is zeros: see `Device::idle`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum End {
     /// The host did not say welcome within [`WELCOME_WITHIN`].
     NoWelcome,
@@ -170,95 +179,126 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
     /// Makes a device that is to connect at once.
     #[must_use]
     pub const fn new(token: &'t str) -> Self {
+        let mut device = Self::idle();
+        device.begin(token);
+        device
+    }
+
+    /// Makes a device that has no token yet: it waits until [`renew`](Self::renew) brings it.
+    ///
+    /// All of it is zeros: a static that begins with it takes no flash, and it is never on the stack.
+    ///
+    /// ```
+    /// use pushgate_core::{Instant, link::device::{Device, Step}};
+    ///
+    /// let mut device: Device<'_> = Device::idle();
+    /// assert_eq!(device.poll(Instant::from_secs(9)), Step::WaitUntil(Instant::NEVER));
+    /// device.renew("5003062_0_1475031947_00000000000000000000000000000000");
+    /// assert_eq!(device.poll(Instant::from_secs(9)), Step::Connect);
+    /// ```
+    #[must_use]
+    pub const fn idle() -> Self {
         Self {
-            token,
-            state: State::Closed(Instant::from_millis(0)),
-            heart: Heart::new(HEARTBEAT_SECS, Instant::from_millis(0)),
-            backoff: Backoff::new(),
-            steady: Instant::NEVER,
+            until: Instant::from_millis(0),
+            heart: Heart::STILL,
+            steady: Instant::from_millis(0),
             pong: None,
-            given: None,
+            token: None,
+            backoff: Backoff::NONE,
+            state: State::Idle,
+            given: Given::Nothing,
+            end: End::NoWelcome,
             recent: Recent::new(),
         }
     }
 
-    /// Says what to do now.
-    pub fn poll(&mut self, now: Instant) -> Step<'_> {
-        let beat = self.heart.at(now);
-        match self.state {
-            State::Hello { until } | State::Greeted { until } if now >= until => {
-                self.state = State::Closing(End::NoWelcome);
-            }
-            State::Welcome if beat == Beat::Silent => self.state = State::Closing(End::Silent),
-            _ => {}
-        }
-        self.given = self.due(beat);
-        match (&self.given, self.state) {
-            (Some(Given::Hello), _) => Step::Send(Frame::Hello(Hello { token: Text::from(self.token) })),
-            (Some(Given::Ack(id)), _) => Step::Send(Frame::Ack(Text::from(id.text()))),
-            (Some(Given::Pong(number)), _) => Step::Send(Frame::Pong(*number)),
-            (Some(Given::Ping(number)), _) => Step::Send(Frame::Ping(*number)),
-            (None, State::Closed(at)) if now >= at => Step::Connect,
-            (None, State::Closed(until) | State::Hello { until } | State::Greeted { until }) => Step::WaitUntil(until),
-            (None, State::Welcome) => match beat {
-                Beat::WaitUntil(later) => Step::WaitUntil(later),
-                // These two are a frame and an end, above.
-                Beat::Ping(_) | Beat::Silent => Step::WaitUntil(now),
-            },
-            (None, State::Closing(end) | State::Stopping(end)) => Step::Close(end),
-            (None, State::Stopped(end)) => Step::Stop(end),
-        }
+    const fn begin(&mut self, token: &'t str) {
+        self.token = Some(token);
+        self.backoff = Backoff::new();
+        self.steady = Instant::NEVER;
+        self.state = State::Closed;
+        self.until = Instant::from_millis(0);
     }
 
-    /// What is to be written next.
-    fn due(&self, beat: Beat) -> Option<Given> {
-        match (self.state, beat) {
-            (State::Hello { .. }, _) => Some(Given::Hello),
-            (State::Greeted { .. }, _) => self.pong.map(Given::Pong),
-            (State::Welcome, beat) => {
-                let answer = self.recent.waiting().copied().map(Given::Ack).or(self.pong.map(Given::Pong));
-                match (answer, beat) {
-                    (None, Beat::Ping(number)) => Some(Given::Ping(number)),
-                    _ => answer,
-                }
-            }
-            _ => None,
+    /// Says what to do now.
+    #[inline(never)]
+    pub fn poll(&mut self, now: Instant) -> Step<'_> {
+        self.given = Given::Nothing;
+        let mut until = self.until;
+        let mut ping = None;
+        match self.state {
+            State::Closed if now >= until => return Step::Connect,
+            State::Hello | State::Greeted if now >= until => self.close(End::NoWelcome),
+            State::Welcome => match self.heart.at(now) {
+                Beat::WaitUntil(later) => until = later,
+                Beat::Ping(number) => ping = Some(number),
+                Beat::Silent => self.close(End::Silent),
+            },
+            _ => {}
         }
+        match self.state {
+            State::Hello => {
+                self.given = Given::Hello;
+                return Step::Send(Frame::Hello(Hello { token: Text::from(self.token.unwrap_or_default()) }));
+            }
+            State::Greeted | State::Welcome => {}
+            State::Idle => return Step::WaitUntil(Instant::NEVER),
+            State::Closed => return Step::WaitUntil(until),
+            State::Closing | State::Stopping => return Step::Close(self.end),
+            State::Stopped => return Step::Stop(self.end),
+        }
+        if let (State::Welcome, Some(place)) = (self.state, self.recent.waiting()) {
+            self.given = Given::Ack(place);
+            return Step::Send(Frame::Ack(self.recent.text(place)));
+        }
+        if let Some(number) = self.pong {
+            self.given = Given::Pong;
+            return Step::Send(Frame::Pong(number));
+        }
+        if let Some(number) = ping {
+            self.given = Given::Ping;
+            return Step::Send(Frame::Ping(number));
+        }
+        Step::WaitUntil(until)
+    }
+
+    fn close(&mut self, end: End) {
+        self.state = State::Closing;
+        self.end = end;
     }
 
     /// Notes that the frame of the last [`poll`](Self::poll) has been written whole.
+    #[inline(never)]
     pub fn sent(&mut self, now: Instant) {
-        match self.given.take() {
-            Some(Given::Hello) => {
-                if let State::Hello { until } = self.state {
-                    self.state = State::Greeted { until };
-                }
-            }
-            // What has come meanwhile waits for its own turn.
-            Some(Given::Ack(id)) => self.recent.settle(&id),
-            Some(Given::Pong(number)) => self.pong = self.pong.filter(|waiting| *waiting != number),
-            Some(Given::Ping(_)) => self.heart.pinged(now),
-            None => {}
+        match self.given {
+            Given::Hello => self.state = State::Greeted,
+            Given::Ack(place) => self.recent.settle(place),
+            Given::Pong => self.pong = None,
+            Given::Ping => self.heart.pinged(now),
+            Given::Nothing => {}
         }
+        self.given = Given::Nothing;
     }
 
     /// Notes that a raw stream is open, on which the device says hello.
     pub fn opened(&mut self, now: Instant) {
-        self.open(State::Hello { until: now.plus(WELCOME_WITHIN) }, now);
+        self.open(State::Hello, now);
     }
 
     /// Notes that a stream is open whose host knows the device already, as on a WebSocket, and has only to say welcome.
     pub fn opened_without_hello(&mut self, now: Instant) {
-        self.open(State::Greeted { until: now.plus(WELCOME_WITHIN) }, now);
+        self.open(State::Greeted, now);
     }
 
+    #[inline(never)]
     fn open(&mut self, state: State, now: Instant) {
         self.state = state;
+        self.until = now.plus(WELCOME_WITHIN);
         self.heart = Heart::new(HEARTBEAT_SECS, now);
         self.steady = Instant::NEVER;
         // The last connection's answers mean nothing on this one: what was not acknowledged comes again.
         self.recent.settle_all();
-        (self.pong, self.given) = (None, None);
+        (self.pong, self.given) = (None, Given::Nothing);
     }
 
     /// Notes that the stream is closed, by whichever side, or could not be opened. `random` is any number, a new one
@@ -267,50 +307,65 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
     /// The waits between tries grow until a connection lasts, from its welcome, as long as the next wait at the most
     /// would: so connections that are lost again and again are no storm either, and one that held for as long as the
     /// device would wait is followed by a short wait.
+    #[inline(never)]
     pub fn closed(&mut self, now: Instant, random: u32) {
         if now >= self.steady {
             self.backoff = Backoff::new();
         }
         self.steady = Instant::NEVER;
-        self.state = match self.state {
-            State::Stopping(end) | State::Stopped(end) => State::Stopped(end),
-            _ => State::Closed(now.plus(self.backoff.next_wait(random))),
-        };
+        if matches!(self.state, State::Stopping | State::Stopped) {
+            self.state = State::Stopped;
+            return;
+        }
+        self.state = State::Closed;
+        self.until = now.plus(self.backoff.next_wait(random));
     }
 
     /// Takes another token and connects again, also after [`Step::Stop`]; call it when no stream is open.
     pub fn renew(&mut self, token: &'t str) {
-        self.token = token;
-        self.backoff = Backoff::new();
-        self.state = State::Closed(Instant::from_millis(0));
+        self.begin(token);
     }
 
     /// Takes a line as [`LineBuffer::feed`](super::LineBuffer::feed) returns it, or a WebSocket's text message.
+    #[inline(never)]
     pub fn received<'l>(&mut self, line: Result<&'l [u8], Error>, now: Instant) -> Event<'l> {
-        if !matches!(self.state, State::Hello { .. } | State::Greeted { .. } | State::Welcome) {
+        if self.is_open() {
+            match line.and_then(Frame::read) {
+                Ok(frame) => return self.take(frame, now),
+                Err(error) => self.close(End::Malformed(error)),
+            }
+        }
+        Event::Nothing
+    }
+
+    /// Takes a frame that has been read already, from whatever carries frames in place of lines.
+    #[inline(never)]
+    pub fn take<'l>(&mut self, frame: Frame<'l>, now: Instant) -> Event<'l> {
+        if !self.is_open() {
             return Event::Nothing;
         }
         self.heart.heard(now);
-        match line.and_then(Frame::read) {
-            Ok(frame) => self.take(frame, now),
-            Err(error) => {
-                self.state = State::Closing(End::Malformed(error));
-                Event::Nothing
-            }
-        }
-    }
-
-    fn take<'l>(&mut self, frame: Frame<'l>, now: Instant) -> Event<'l> {
         match frame {
-            Frame::Welcome(welcome) if !matches!(self.state, State::Welcome) => {
+            Frame::Welcome(welcome) if !self.is_welcome() => {
                 self.state = State::Welcome;
                 self.heart = Heart::new(welcome.heartbeat.min(LONGEST_HEARTBEAT), now);
                 self.steady = now.plus(self.backoff.most());
                 Event::Welcome(welcome)
             }
-            Frame::Message(message) if matches!(self.state, State::Welcome) => self.message(message),
+            Frame::Message(message) if self.is_welcome() => match self.recent.wait(message.id) {
+                Some(true) => Event::Copy(message),
+                Some(false) => Event::Message(message),
+                None => {
+                    self.close(End::LongId);
+                    Event::Nothing
+                }
+            },
             Frame::Receipt(receipt) => Event::Receipt(receipt),
             Frame::Ping(number) => {
+                // What has been given out does not answer this one, unless their numbers are the same.
+                if self.given == Given::Pong && self.pong != Some(number) {
+                    self.given = Given::Nothing;
+                }
                 self.pong = Some(number);
                 Event::Nothing
             }
@@ -318,7 +373,10 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
                 let end = End::Refused(problem.code);
                 // Who was welcome with this token may be so again, or hears of it as the answer to the next hello.
                 let is_final = !self.is_welcome() && !end.may_pass();
-                self.state = if is_final { State::Stopping(end) } else { State::Closing(end) };
+                self.close(end);
+                if is_final {
+                    self.state = State::Stopping;
+                }
                 Event::Refused(problem)
             }
             // Signs of life and no more; what only a device says; what a later version may say.
@@ -326,22 +384,21 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
         }
     }
 
-    fn message<'l>(&mut self, message: Message<'l>) -> Event<'l> {
-        let Some(id) = Id::new(message.id) else {
-            self.state = State::Closing(End::LongId);
-            return Event::Nothing;
-        };
-        if self.recent.wait(&id) { Event::Copy(message) } else { Event::Message(message) }
-    }
-
     /// Acknowledges a message that the application has: the end of its schedule.
     ///
     /// From here on the id is remembered, also over further connections. The application may take its time, and take
     /// several messages before this is polled: up to `RECENT` acknowledgements wait for their turn.
+    #[inline(never)]
     pub fn acknowledge(&mut self, id: Text<'_>) {
-        if let Some(id) = Id::new(id) {
-            self.recent.note(id);
+        let place = self.recent.note(id);
+        // The one that has been given out has been forgotten for it.
+        if place.is_some_and(|place| self.given == Given::Ack(place)) {
+            self.given = Given::Nothing;
         }
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.state, State::Hello | State::Greeted | State::Welcome)
     }
 
     /// Whether the host has let the device in on the stream that is open.

@@ -158,6 +158,7 @@ impl<'a> Frame<'a> {
     /// # Errors
     ///
     /// [`ErrorKind::BufferFull`](crate::ErrorKind::BufferFull) with the length it takes.
+    #[inline(never)]
     pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
         let mut writer = Writer::new(buf);
         writer.value(Out::Within(self));

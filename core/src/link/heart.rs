@@ -10,14 +10,18 @@ use super::SILENT_HEARTBEATS;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heart {
-    /// Milliseconds between two signs of life.
-    every: u32,
     heard: Instant,
     /// When the next ping is due, unless something is heard.
     beat: Instant,
-    /// The number of the last ping.
-    pings: u64,
+    /// Milliseconds between two signs of life.
+    every: u32,
+    /// The number of the next ping.
+    ping: u32,
 }
+
+/// The longest heartbeat in seconds, twelve days: so many of them in milliseconds, as silence may last, are a u32.
+const MOST_SECS: u32 = 1 << 20;
+const _: () = assert!(MOST_SECS as u64 * 1000 * SILENT_HEARTBEATS as u64 <= u32::MAX as u64);
 
 /// What the heart asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +35,18 @@ pub(super) enum Beat {
 }
 
 impl Heart {
+    /// Zeros, for a place where one begins later.
+    pub(super) const STILL: Self =
+        Self { heard: Instant::from_millis(0), beat: Instant::from_millis(0), every: 0, ping: 0 };
+
     /// Begins with something heard at `now`. A heartbeat of 0 s is taken for one of 1 s.
     pub(super) const fn new(heartbeat_secs: u32, now: Instant) -> Self {
-        let every = if heartbeat_secs == 0 { 1000 } else { heartbeat_secs.saturating_mul(1000) };
-        Self { every, heard: now, beat: now.plus(every), pings: 0 }
+        let every = match heartbeat_secs {
+            0 => 1000,
+            1..MOST_SECS => heartbeat_secs * 1000,
+            _ => MOST_SECS * 1000,
+        };
+        Self { heard: now, beat: now.plus(every), every, ping: 1 }
     }
 
     pub(super) fn heard(&mut self, now: Instant) {
@@ -43,11 +55,11 @@ impl Heart {
     }
 
     pub(super) fn at(&self, now: Instant) -> Beat {
-        let silent = self.heard.plus(self.every.saturating_mul(SILENT_HEARTBEATS));
+        let silent = self.heard.plus(self.every * SILENT_HEARTBEATS);
         if now >= silent {
             Beat::Silent
         } else if now >= self.beat {
-            Beat::Ping(self.pings.saturating_add(1))
+            Beat::Ping(self.ping.into())
         } else {
             Beat::WaitUntil(self.beat.min(silent))
         }
@@ -56,7 +68,7 @@ impl Heart {
     /// Notes that the ping has gone out. The next one keeps to the grid of what was heard last, unless its moment has
     /// passed too.
     pub(super) fn pinged(&mut self, now: Instant) {
-        self.pings = self.pings.saturating_add(1);
+        self.ping = self.ping.saturating_add(1);
         let next = self.beat.plus(self.every);
         self.beat = if next > now { next } else { now.plus(self.every) };
     }

@@ -1,6 +1,6 @@
 //! The ids of messages, kept: which of them have come before.
 
-use crate::Text;
+use crate::{Text, json::write::Writer};
 
 /// Bytes the id of a message may have (the device link; ours): 32 hexadecimal digits.
 pub const MAX_ID_LEN: usize = 32;
@@ -12,60 +12,47 @@ pub const MAX_ID_LEN: usize = 32;
 /// that was down, or for a connection that holds.
 pub const RECENT_IDS: usize = 16;
 
-/// An id that outlives its line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Id {
-    bytes: [u8; MAX_ID_LEN],
-    len: u8,
-}
-
-impl Id {
-    const EMPTY: Self = Self { bytes: [0; MAX_ID_LEN], len: 0 };
-
-    /// Keeps an id; `None` when it is longer than [`MAX_ID_LEN`].
-    pub(super) fn new(text: Text<'_>) -> Option<Self> {
-        let mut id = Self::EMPTY;
-        id.len = u8::try_from(text.copy_to(&mut id.bytes).ok()?.len()).ok()?;
-        Some(id)
-    }
-
-    pub(super) fn text(&self) -> &str {
-        let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
-        // It was text when it came.
-        core::str::from_utf8(bytes).unwrap_or_default()
-    }
-}
-
 /// The last `N` ids, the oldest of which is forgotten for a new one, and which of them wait for their acknowledgement.
+// In this order, so that all that begins as zeros is together.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(super) struct Recent<const N: usize> {
-    places: [Place; N],
-    /// How many are taken, up to `N`.
-    len: usize,
     /// The place of the next id.
     next: usize,
+    places: [Place; N],
+    /// The id that is looked for, without its escapes: here, because the stack would be cleared for it each time.
+    wanted: Place,
 }
 
+/// An id that outlives its line.
 #[derive(Clone, Copy, Debug)]
 struct Place {
-    id: Id,
+    bytes: [u8; MAX_ID_LEN],
+    /// One more than bytes of it are the id's; 0 = no id.
+    size: u8,
     waits: bool,
 }
 
 impl<const N: usize> Recent<N> {
     pub(super) const fn new() -> Self {
         const { assert!(N > 0, "a device that remembers no id can acknowledge none") };
-        Self { places: [Place { id: Id::EMPTY, waits: false }; N], len: 0, next: 0 }
+        let nobody = Place { bytes: [0; MAX_ID_LEN], size: 0, waits: false };
+        Self { next: 0, places: [nobody; N], wanted: nobody }
     }
 
-    /// Has an acknowledgement wait for this id, if it is one of these.
-    pub(super) fn wait(&mut self, id: &Id) -> bool {
-        self.mark(id, true)
+    /// Has an acknowledgement wait for this id if it is one of these, and says whether it is; `None` when it is longer
+    /// than [`MAX_ID_LEN`].
+    pub(super) fn wait(&mut self, id: Text<'_>) -> Option<bool> {
+        self.wanted.size = self.wanted.copy(id)?;
+        let place = self.places.iter_mut().find(|place| place.is(&self.wanted));
+        Some(place.map(|place| place.waits = true).is_some())
     }
 
-    /// Notes that the acknowledgement of this id has gone out.
-    pub(super) fn settle(&mut self, id: &Id) {
-        self.mark(id, false);
+    /// Notes that the acknowledgement of the id in this place has gone out.
+    pub(super) fn settle(&mut self, place: usize) {
+        if let Some(place) = self.places.get_mut(place) {
+            place.waits = false;
+        }
     }
 
     /// Forgets which acknowledgements wait, but no id.
@@ -75,30 +62,63 @@ impl<const N: usize> Recent<N> {
         }
     }
 
-    /// The acknowledgement that is next, the oldest id's first.
-    pub(super) fn waiting(&self) -> Option<&Id> {
-        let (newer, older) = self.places.split_at_checked(self.next)?;
-        older.iter().chain(newer).find(|place| place.waits).map(|place| &place.id)
+    /// The place of the id whose acknowledgement is next, the oldest one's first.
+    pub(super) fn waiting(&self) -> Option<usize> {
+        let mut at = self.next;
+        for _ in 0..N {
+            if self.places.get(at)?.waits {
+                return Some(at);
+            }
+            at = Self::after(at);
+        }
+        None
     }
 
-    /// Adds an id that is new, and has its acknowledgement wait in any case.
-    pub(super) fn note(&mut self, id: Id) {
-        if self.wait(&id) {
-            return;
-        }
-        if let Some(place) = self.places.get_mut(self.next) {
-            *place = Place { id, waits: true };
-            self.len = self.len.saturating_add(1).min(N);
-        }
-        self.next = self.next.saturating_add(1);
-        if self.next >= N {
-            self.next = 0;
-        }
+    /// The id in this place.
+    pub(super) fn text(&self, place: usize) -> Text<'_> {
+        self.places.get(place).map(Place::text).unwrap_or_default()
     }
 
-    fn mark(&mut self, id: &Id, waits: bool) -> bool {
-        let place = self.places.iter_mut().take(self.len).find(|place| place.id == *id);
-        place.map(|place| place.waits = waits).is_some()
+    /// Has the acknowledgement of this id wait in any case; returns the place of one that has been forgotten for it.
+    pub(super) fn note(&mut self, id: Text<'_>) -> Option<usize> {
+        if self.wait(id)? {
+            return None;
+        }
+        let at = self.next;
+        let place = self.places.get_mut(at)?;
+        // Once more from its text: to copy it from its other place could overlap for all that the compiler knows, and
+        // moving what overlaps is a long function.
+        place.size = place.copy(id)?;
+        place.waits = true;
+        self.next = Self::after(at);
+        Some(at)
+    }
+
+    const fn after(at: usize) -> usize {
+        if at + 1 < N { at + 1 } else { 0 }
+    }
+}
+
+impl Place {
+    /// Copies an id, and returns its size here.
+    fn copy(&mut self, id: Text<'_>) -> Option<u8> {
+        let mut writer = Writer::new(&mut self.bytes);
+        writer.unescaped(id);
+        let len = writer.finish().ok()?.len();
+        u8::try_from(len).ok()?.checked_add(1)
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        self.size == other.size && self.id().iter().eq(other.id())
+    }
+
+    fn id(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.size).wrapping_sub(1)).unwrap_or_default()
+    }
+
+    fn text(&self) -> Text<'_> {
+        // It was text when it came.
+        Text::from(core::str::from_utf8(self.id()).unwrap_or_default())
     }
 }
 
@@ -106,35 +126,38 @@ impl<const N: usize> Recent<N> {
 mod tests {
     use super::*;
 
-    fn id(number: u32) -> Id {
-        Id::new(Text::from(&*std::format!("{number}"))).unwrap()
+    const IDS: [&str; 5] = ["", "1", "2", "3", "4"];
+
+    fn note(recent: &mut Recent<3>, ids: &[usize]) -> std::vec::Vec<Option<usize>> {
+        ids.iter().map(|&id| recent.note(IDS[id].into())).collect()
+    }
+
+    fn next(recent: &Recent<3>) -> Option<Text<'_>> {
+        recent.waiting().map(|place| recent.text(place))
     }
 
     #[test]
     fn the_last_ones_are_remembered_and_each_once() {
         let mut recent = Recent::<3>::new();
-        for number in [1, 2, 1, 3, 1] {
-            recent.note(id(number));
-        }
-        assert!([1, 2, 3].iter().all(|&number| recent.wait(&id(number))));
-        recent.note(id(4));
-        assert_eq!([1, 2, 3, 4].map(|number| recent.wait(&id(number))), [false, true, true, true]);
-        assert!(!Recent::<3>::new().wait(&Id::EMPTY), "a place nobody has taken is no id");
+        assert_eq!(note(&mut recent, &[1, 2, 1, 3, 1]), [Some(0), Some(1), None, Some(2), None]);
+        assert!([1, 2, 3].iter().all(|&id| recent.wait(IDS[id].into()) == Some(true)));
+        assert_eq!(note(&mut recent, &[4]), [Some(0)], "the oldest one's place");
+        let known = [1, 2, 3, 4].map(|id| recent.wait(IDS[id].into()));
+        assert_eq!(known, [Some(false), Some(true), Some(true), Some(true)]);
+        assert_eq!(Recent::<3>::new().wait("".into()), Some(false), "a place nobody has taken is no id");
     }
 
     #[test]
     fn acknowledgements_wait_for_their_turn_the_oldest_first() {
         let mut recent = Recent::<3>::new();
-        for number in [1, 2, 3, 4] {
-            recent.note(id(number));
-        }
-        for number in [2, 3, 4] {
-            assert_eq!(recent.waiting(), Some(&id(number)));
-            recent.settle(&id(number));
+        note(&mut recent, &[1, 2, 3, 4]);
+        for id in ["2", "3", "4"] {
+            assert_eq!(next(&recent), Some(id.into()));
+            recent.settle(recent.waiting().unwrap());
         }
         assert_eq!(recent.waiting(), None);
-        assert!(recent.wait(&id(3)), "what has been acknowledged is remembered");
-        assert_eq!(recent.waiting(), Some(&id(3)));
+        assert_eq!(recent.wait("3".into()), Some(true), "what has been acknowledged is remembered");
+        assert_eq!(next(&recent), Some("3".into()));
         recent.settle_all();
         assert_eq!(recent.waiting(), None);
     }
@@ -142,8 +165,15 @@ mod tests {
     #[test]
     fn an_id_is_what_its_text_says_and_has_a_limit() {
         let most = "x".repeat(MAX_ID_LEN);
-        assert_eq!(Id::new(Text::from(&*most)).unwrap().text(), most);
-        assert_eq!(Id::new(Text::from(&*"x".repeat(MAX_ID_LEN + 1))), None);
-        assert_eq!(Id::new(Text::from("")), Some(Id::EMPTY));
+        let mut recent = Recent::<3>::new();
+        recent.note(Text::from(&*most));
+        assert_eq!(next(&recent), Some(Text::from(&*most)));
+        let long = most + "x";
+        assert_eq!((recent.wait(Text::from(&*long)), recent.note(Text::from(&*long))), (None, None));
+        assert_eq!(recent.note("".into()), Some(1), "an id of no bytes is one");
+        assert_eq!(recent.wait("".into()), Some(true));
+        assert_eq!(recent.note(Text::from_json(r"\u77ed\/\ud83d\ude00\n", true)), Some(2));
+        assert_eq!(recent.wait("短/😀\n".into()), Some(true), "however it is escaped");
+        assert_eq!(recent.text(2), "短/😀\n");
     }
 }

@@ -38,6 +38,11 @@ impl<const N: usize> LineBuffer<N> {
         Self { bytes: [0; N], len: 0, given: false, skipping: false }
     }
 
+    /// Empties the buffer, for the next stream.
+    pub const fn clear(&mut self) {
+        (self.len, self.given, self.skipping) = (0, false, false);
+    }
+
     /// The line that the last [`feed`](Self::feed) returned, for callers that cannot keep its borrow.
     #[must_use]
     pub fn line(&self) -> &[u8] {
@@ -57,46 +62,34 @@ impl<const N: usize> LineBuffer<N> {
     /// # Errors
     ///
     /// [`ErrorKind::TooLong`] once for a line that does not fit; what follows it is found again.
+    #[inline(never)]
     pub fn feed(&mut self, input: &mut &[u8]) -> Option<Result<&[u8], Error>> {
         if self.given {
-            self.len = 0;
-            self.given = false;
+            self.clear();
         }
-        loop {
-            let (taken, ended) = match input.iter().position(|&byte| byte == b'\n') {
-                Some(at) => (at, true),
-                None => (input.len(), false),
-            };
-            let (part, rest) = input.split_at_checked(taken).unwrap_or((input, &[]));
-            *input = if ended { rest.get(1..).unwrap_or_default() } else { rest };
-            let was_skipping = self.skipping;
-            if !was_skipping {
-                let free = self.bytes.get_mut(self.len..).and_then(|free| free.split_at_mut_checked(part.len()));
-                match free {
-                    // The line feed counts too.
-                    Some((room, [_, ..])) => {
-                        // Not `copy_from_slice`, whose check of the lengths can panic where it is not inlined.
-                        room.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
-                        self.len = self.len.saturating_add(part.len());
-                    }
-                    _ => self.skipping = true,
-                }
+        while let Some((&byte, rest)) = input.split_first() {
+            *input = rest;
+            if byte == b'\n' && !self.skipping {
+                self.given = true;
+                return Some(Ok(self.line()));
             }
-            if self.skipping && !was_skipping {
+            if byte == b'\n' {
+                self.skipping = false;
+            } else if !self.skipping && self.keep(byte).is_none() {
                 self.len = 0;
-                self.skipping = !ended;
+                self.skipping = true;
                 return Some(Err(too_long::<N>()));
             }
-            if !ended {
-                return None;
-            }
-            if self.skipping {
-                self.skipping = false;
-                continue;
-            }
-            self.given = true;
-            return Some(Ok(self.line()));
         }
+        None
+    }
+
+    /// Keeps a byte of the line under way, unless it leaves no room for the line feed, which counts too.
+    fn keep(&mut self, byte: u8) -> Option<()> {
+        let [place, _, ..] = self.bytes.get_mut(self.len..)? else { return None };
+        *place = byte;
+        self.len += 1;
+        Some(())
     }
 }
 

@@ -25,6 +25,21 @@ fn welcome() -> Device<'static, 2> {
 }
 
 #[test]
+fn a_device_without_a_token_waits_for_it() {
+    let mut device: Device<'_, 2> = Device::idle();
+    assert_eq!(device.poll(at(7)), Step::WaitUntil(Instant::NEVER));
+    assert_eq!(device.take(Frame::Ping(1), at(7)), Event::Nothing);
+    device.renew("t");
+    for (tried, wait) in [(7, 500), (1000, 1000), (9000, 2000)] {
+        assert_eq!(device.poll(at(tried)), Step::Connect);
+        device.closed(at(tried), u32::MAX);
+        assert_eq!(device.poll(at(tried)), Step::WaitUntil(at(tried + wait)), "no connection has lasted");
+    }
+    device.opened(at(20_000));
+    assert_eq!(device.poll(at(20_000)), Step::Send(Frame::Hello(Hello { token: "t".into() })));
+}
+
+#[test]
 fn a_host_that_says_nothing_is_left() {
     let mut device: Device<'_> = Device::new("t");
     device.opened(at(5));
@@ -102,6 +117,35 @@ fn acknowledgements_wait_for_their_turn_and_for_the_welcome() {
     assert_eq!(device.poll(at(400)), Step::WaitUntil(at(10_400)));
     device.received(Ok(WELCOME), at(400));
     assert_eq!(device.poll(at(400)), Step::Send(Frame::Ack("late".into())));
+}
+
+#[test]
+fn an_acknowledgement_that_was_given_out_settles_no_other_id() {
+    let mut device = welcome();
+    device.acknowledge("a".into());
+    assert_eq!(device.poll(at(1)), Step::Send(Frame::Ack("a".into())));
+    // A window of 2: the third takes the place of the first, while that is written.
+    device.acknowledge("b".into());
+    device.acknowledge("c".into());
+    device.sent(at(1));
+    for id in ["b", "c"] {
+        assert_eq!(device.poll(at(1)), Step::Send(Frame::Ack(id.into())));
+        device.sent(at(1));
+    }
+    assert!(matches!(device.poll(at(1)), Step::WaitUntil(_)));
+}
+
+#[test]
+fn a_frame_that_came_without_a_line_is_taken_alike() {
+    let mut device = welcome();
+    assert_eq!(device.take(Frame::Ping(3), at(1500)), Event::Nothing);
+    assert_eq!(device.poll(at(1500)), Step::Send(Frame::Pong(3)));
+    device.sent(at(1500));
+    assert_eq!(device.poll(at(1500)), Step::WaitUntil(at(3500)), "a sign of life");
+    device.closed(at(1500), 0);
+    assert_eq!(device.take(Frame::Ping(4), at(1600)), Event::Nothing, "it is over");
+    device.opened_without_hello(at(2000));
+    assert_eq!(device.poll(at(2000)), Step::WaitUntil(at(12_000)));
 }
 
 #[test]
