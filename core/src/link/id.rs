@@ -118,7 +118,7 @@ impl Place {
 
     fn text(&self) -> Text<'_> {
         // It was text when it came.
-        Text::from(core::str::from_utf8(self.id()).unwrap_or_default())
+        Text::from_utf8(self.id())
     }
 }
 
