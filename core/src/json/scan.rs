@@ -102,6 +102,7 @@ impl Scan {
         };
     }
 
+    #[inline(never)]
     pub(crate) fn step(&mut self, byte: u8) -> Step {
         match self.state {
             State::Text => self.text(byte),

@@ -28,7 +28,7 @@ use super::{
 
 pub(crate) use fault::Fault;
 use fault::Reading;
-use frame::{FRAMES, Frame, Levels, NONE, Shape};
+use frame::{Frame, Levels, NONE, OUTER, Shape};
 use key::Key;
 
 pub(crate) type Result<T> = core::result::Result<T, Error>;
@@ -43,12 +43,14 @@ pub(crate) type Visit<'v> = dyn FnMut(&'static Schema, &Values<'_, '_>) + 'v;
 #[repr(C)]
 pub(crate) struct Table {
     scan: Scan,
+    /// The innermost of what is known here and not closed yet: an object or array, or the document.
+    top: Frame,
     place: Place,
     /// What is being scanned, when something is.
     scanning: Option<Scalar>,
     /// Why bytes are copied to memory, if they are.
     keep: u8,
-    /// The innermost frame.
+    /// How many frames the innermost is in.
     open: u8,
     key: Key,
     /// What is wrong, and what was expected and found there. The member it is wrong with is the one being read.
@@ -75,8 +77,8 @@ pub(crate) struct Table {
     given: u32,
     refused: &'static ErrorKind,
     fault_at: usize,
-    /// The document, and the objects and arrays in it that are known here and not closed yet.
-    frames: [Frame; FRAMES],
+    /// What the innermost frame is in, from the document on.
+    outer: [Option<Frame>; OUTER],
     slots: [u64; SLOTS],
 }
 
@@ -134,48 +136,48 @@ enum Flow {
 }
 
 impl Table {
-    /// A table whose document has not begun. Copied as it stands: on a device that takes less than to make it.
-    const NEW: Self = Self {
-        place: Place::Value,
-        scanning: None,
-        scan: Scan::NONE,
-        kind: Kind::Any,
-        frames: [Frame::DOCUMENT; FRAMES],
-        open: 0,
-        skip: Levels::NONE,
-        key: Key::NONE,
-        offset: 0,
-        mark: 0,
-        keep: 0,
-        from: 0,
-        hold: Hold { offset: 0, shift: 0, frame: NONE, by: 0, choose: |_| Schema::NONE, again: false },
-        slots: [0; SLOTS],
-        elements: 0,
-        most_elements: 0,
-        schema: Schema::NONE,
-        given: 0,
-        fault: None,
-        fault_at: 0,
-        expected: Expected::Value,
-        found: 0,
-        refused: &ErrorKind::UnexpectedEnd,
-    };
-
+    /// A table whose document has not begun.
+    // Field by field: a constant of the whole would take flash twice, as itself and as the code that copies it.
     #[inline(never)]
     pub(crate) const fn new(kind: Kind, most_elements: u32) -> Self {
-        let mut table = Self::NEW;
-        table.kind = kind;
-        table.most_elements = most_elements;
-        table
+        Self {
+            scan: Scan::NONE,
+            top: Frame::DOCUMENT,
+            place: Place::Value,
+            scanning: None,
+            keep: 0,
+            open: 0,
+            key: Key::BEGUN,
+            fault: None,
+            expected: Expected::Value,
+            found: 0,
+            skip: Levels::NONE,
+            offset: 0,
+            mark: 0,
+            from: 0,
+            kind,
+            hold: Hold { offset: 0, shift: 0, frame: NONE, by: 0, choose: |_| Schema::NONE, again: false },
+            elements: 0,
+            most_elements,
+            schema: Schema::NONE,
+            given: 0,
+            refused: &ErrorKind::UnexpectedEnd,
+            fault_at: 0,
+            outer: [None, None, None],
+            // No zeros: of those the compiler makes a call, and a device carries the function called.
+            slots: [1; SLOTS],
+        }
     }
 
-    /// Begins another document. Its frame is as it was: only those of what is in it change.
+    /// Begins another document.
     #[inline(never)]
     pub(crate) fn restart(&mut self, kind: Kind) {
         self.place = Place::Value;
         self.scanning = None;
         self.kind = kind;
         self.open = 0;
+        self.top.shape = Shape::Document;
+        self.top.base = 0;
         self.skip = Levels::NONE;
         self.offset = 0;
         self.keep = 0;
@@ -209,12 +211,17 @@ impl Table {
 
     fn read(&mut self, mut chunk: &[u8], memory: &mut Memory<'_>, visit: &mut Visit<'_>) -> Reading<()> {
         while let Some((&byte, rest)) = chunk.split_first() {
-            if self.scan.in_text() {
-                let len = self.plain_len(chunk);
+            if self.scanning.is_some() && self.scan.in_text() {
+                // Bytes that say no more than that the text goes on.
+                let ends = |byte: &u8| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\');
+                let len = chunk.iter().position(ends).unwrap_or(chunk.len());
                 if let Some((plain, rest)) = chunk.split_at_checked(len)
                     && len > 0
                 {
                     self.copy(plain, memory)?;
+                    if self.scanning == Some(Scalar::Key) {
+                        self.key.go_on(self.members(), plain);
+                    }
                     self.offset = self.offset.wrapping_add(len);
                     chunk = rest;
                     continue;
@@ -235,23 +242,11 @@ impl Table {
         Ok(())
     }
 
-    /// How many of the bytes that come next say no more than that the text being scanned goes on.
-    fn plain_len(&mut self, chunk: &[u8]) -> usize {
-        match self.scanning {
-            Some(Scalar::Key) => self.key.go_on_along(self.members(), chunk),
-            Some(Scalar::Value) => {
-                let ends = |byte: &u8| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\');
-                chunk.iter().position(ends).unwrap_or(chunk.len())
-            }
-            _ => 0,
-        }
-    }
-
     /// Reads the object being held from its first byte to the one before this one, now that its schema is known.
     fn read_again(&mut self, memory: &mut Memory<'_>, visit: &mut Visit<'_>) -> Reading<()> {
         let (until, schema) = (self.offset, self.schema);
-        let Frame { start, base, .. } = *self.top();
-        *self.top_mut() = Frame { shape: Shape::Object(schema), start, base, ..Frame::OPENED };
+        let Frame { start, base, .. } = self.top;
+        self.top = Frame { shape: Shape::Object(schema), start, base, ..Frame::OPENED };
         self.keep = if schema.whole { WHOLE } else { 0 };
         self.scanning = None;
         self.place = Place::FirstKey;
@@ -273,9 +268,9 @@ impl Table {
     /// Gives the caller the element that has ended.
     #[inline(never)]
     fn visit(&mut self, flow: Flow, byte: u8, memory: &mut Memory<'_>, visit: &mut Visit<'_>) -> Reading<()> {
-        visit(self.schema, &Values::new(memory.bytes(), &self.slots, self.top().base, self.given, 0));
+        visit(self.schema, &Values::new(memory.bytes(), &self.slots, self.top.base, self.given, 0));
         if self.keep == 0 && !self.hold.again {
-            memory.truncate(self.top().start);
+            memory.truncate(self.top.start);
         }
         if flow == Flow::ItemBefore {
             self.step(byte, memory)?;
@@ -310,7 +305,7 @@ impl Table {
                 Step::Inside => return Ok(Flow::On),
                 Step::Char(char) => {
                     if scalar == Scalar::Key {
-                        self.key.go_on(self.members(), char);
+                        self.key.go_on(self.members(), &[char]);
                     }
                     return Ok(Flow::On);
                 }
@@ -341,7 +336,7 @@ impl Table {
                 self.scan.begin(byte);
                 self.scanning = Some(Scalar::Key);
                 self.mark = self.offset;
-                self.key = Key { candidate: self.top().next, matched: 0 };
+                self.key = Key::BEGUN;
                 return Ok(Flow::On);
             }
             Place::FirstKey | Place::Key => Expected::Key,
@@ -391,25 +386,32 @@ impl Table {
         }
     }
 
-    #[expect(clippy::indexing_slicing, reason = "a remainder by the length is a place in the array")]
-    fn top(&self) -> &Frame {
-        &self.frames[usize::from(self.open) % FRAMES]
+    /// Opens an object or array that is known here.
+    fn push(&mut self, frame: Frame) {
+        if let Some(outer) = self.outer.get_mut(usize::from(self.open)) {
+            *outer = Some(self.top);
+        }
+        self.open = self.open.wrapping_add(1);
+        self.top = frame;
     }
 
-    #[expect(clippy::indexing_slicing, reason = "a remainder by the length is a place in the array")]
-    fn top_mut(&mut self) -> &mut Frame {
-        &mut self.frames[usize::from(self.open) % FRAMES]
+    /// Leaves the innermost object or array.
+    fn pop(&mut self) {
+        self.open = self.open.wrapping_sub(1);
+        if let Some(Some(outer)) = self.outer.get(usize::from(self.open)) {
+            self.top = *outer;
+        }
     }
 
     /// The members of the innermost object; none inside of a value that is not known here.
     fn members(&self) -> &'static [Member] {
-        match self.top().shape {
+        match self.top.shape {
             Shape::Object(schema) if self.skip.open == 0 => schema.members,
             _ => &[],
         }
     }
 
     fn in_object(&self) -> bool {
-        if self.skip.open > 0 { self.skip.in_object() } else { matches!(self.top().shape, Shape::Object(_)) }
+        if self.skip.open > 0 { self.skip.in_object() } else { matches!(self.top.shape, Shape::Object(_)) }
     }
 }

@@ -24,18 +24,17 @@ impl Table {
         self.kind = Kind::Any;
         let Some((index, member)) = self.key.end(self.members()) else { return Ok(()) };
         self.kind = member.kind;
-        let top = self.top_mut();
+        let top = &mut self.top;
         let bit = 1 << index;
         let again = top.seen & bit != 0;
         top.current = index;
-        top.next = index.wrapping_add(1);
         top.seen |= bit;
         if again { self.fail_at_mark(Fault::Duplicate) } else { Ok(()) }
     }
 
     /// Enters an element, or the value of a member that is known here; `byte` is its first, or 0 when there is none.
     pub(super) fn enter(&mut self, byte: u8) -> Reading<()> {
-        let top = *self.top();
+        let top = &self.top;
         let (kind, most) = match top.shape {
             Shape::Document => return Ok(()),
             Shape::Object(schema) => {
@@ -49,17 +48,18 @@ impl Table {
         if top.given >= most {
             return self.fail(Fault::TooMany, 0);
         }
-        self.top_mut().current = 0;
+        self.top.current = 0;
         Ok(())
     }
 
+    #[inline(never)]
     pub(super) fn begin_value(&mut self, byte: u8, memory: &mut Memory<'_>) -> Reading<()> {
         self.mark = self.offset;
         let mut kind = Kind::Any;
         if self.skip.open == 0 {
             self.enter(byte)?;
             kind = self.kind;
-            if byte == b'n' && self.top().current != NONE && self.in_object() {
+            if byte == b'n' && self.top.current != NONE && self.in_object() {
                 self.scan.begin(byte);
                 self.scanning = Some(Scalar::Null);
                 return Ok(());
@@ -133,9 +133,8 @@ impl Table {
                 return Ok(());
             }
         };
-        let base = self.top().base.wrapping_add(u8::try_from(self.members().len()).unwrap_or(NONE));
-        self.open += 1;
-        *self.top_mut() = Frame { shape, start: from, base, ..Frame::OPENED };
+        let base = self.top.base.wrapping_add(u8::try_from(self.members().len()).unwrap_or(NONE));
+        self.push(Frame { shape, start: from, base, ..Frame::OPENED });
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use super::{
         schema::{Kind, Schema},
         values::Values,
     },
-    Fault, Flow, HELD, NONE, Place, Reading, Scalar, Shape, TEXT, Table, VALUE, WHOLE,
+    Fault, Flow, Frame, HELD, NONE, Place, Reading, Scalar, Shape, TEXT, Table, VALUE, WHOLE,
 };
 
 impl Table {
@@ -20,11 +20,11 @@ impl Table {
             return Ok(Flow::On);
         }
         if scalar == Scalar::Null {
-            let current = usize::from(self.top().current);
-            if matches!(self.top().shape, Shape::Object(schema) if schema.required & 1 << (current % 32) != 0) {
+            let current = usize::from(self.top.current);
+            if matches!(self.top.shape, Shape::Object(schema) if schema.required & 1 << (current % 32) != 0) {
                 return self.fail_at_mark(Fault::Missing);
             }
-            self.top_mut().current = NONE;
+            self.top.current = NONE;
             return Ok(Flow::On);
         }
         let text = self.keep & TEXT != 0;
@@ -71,9 +71,8 @@ impl Table {
             self.keep &= !VALUE;
         }
         self.place = Place::After;
-        let top = *self.top();
-        self.top_mut().current = NONE;
-        match top.shape {
+        let current = core::mem::replace(&mut self.top.current, NONE);
+        match self.top.shape {
             Shape::Document => {
                 self.place = Place::End;
                 // The members of an object are in their slots.
@@ -81,25 +80,25 @@ impl Table {
                     self.put(0, slot);
                 }
             }
-            Shape::Object(_) if top.current == NONE => {}
+            Shape::Object(_) if current == NONE => {}
             Shape::Object(_) => {
-                self.top_mut().given |= 1 << top.current;
-                self.put(top.base.wrapping_add(top.current), slot);
-                if self.hold.by == top.current && self.hold.frame == self.open {
-                    let values = Values::new(memory.bytes(), &self.slots, top.base, u32::MAX, 0);
+                self.top.given |= 1 << current;
+                self.put(self.top.base.wrapping_add(current), slot);
+                if self.hold.by == current && self.hold.frame == self.open {
+                    let values = Values::new(memory.bytes(), &self.slots, self.top.base, u32::MAX, 0);
                     self.schema = (self.hold.choose)(&values);
                     return Ok(Flow::Again);
                 }
             }
             Shape::Items(items) => {
-                self.top_mut().given = top.given.saturating_add(1);
+                self.top.given = self.top.given.saturating_add(1);
                 if let Kind::Raw = items.kind {
-                    self.put(top.base, slot);
+                    self.put(self.top.base, slot);
                     (self.schema, self.given) = (Schema::NONE, 1);
                 }
                 return Ok(if self.keep & HELD == 0 { Flow::Item } else { Flow::On });
             }
-            Shape::List(_) => self.top_mut().given = top.given.saturating_add(1),
+            Shape::List(_) => self.top.given = self.top.given.saturating_add(1),
         }
         Ok(Flow::On)
     }
@@ -115,36 +114,36 @@ impl Table {
             }
             return self.end_value(Kept { start: self.from, end, escaped: false }.slot(), memory);
         }
-        let top = *self.top();
-        let mut slot = u64::from(top.given);
-        let whole = Kept { start: top.start, end, escaped: false }.slot();
-        match top.shape {
+        let Frame { shape, given, start, base, .. } = self.top;
+        let mut slot = u64::from(given);
+        let whole = Kept { start, end, escaped: false }.slot();
+        match shape {
             Shape::Object(schema) => {
-                let missing = schema.required & !top.given;
+                let missing = schema.required & !given;
                 if missing != 0 {
-                    self.top_mut().current = u8::try_from(missing.trailing_zeros()).unwrap_or(NONE);
+                    self.top.current = u8::try_from(missing.trailing_zeros()).unwrap_or(NONE);
                     return self.fail(Fault::Missing, 0);
                 }
                 if schema.whole {
-                    self.put(top.base.wrapping_add(u8::try_from(schema.members.len()).unwrap_or(NONE)), whole);
+                    self.put(base.wrapping_add(u8::try_from(schema.members.len()).unwrap_or(NONE)), whole);
                     self.keep &= !WHOLE;
                 }
-                (self.schema, self.given) = (schema, top.given);
-                self.open = self.open.wrapping_sub(1);
+                (self.schema, self.given) = (schema, given);
+                self.pop();
             }
             Shape::Items(items) => {
-                self.open = self.open.wrapping_sub(1);
-                if top.given < items.least {
+                self.pop();
+                if given < items.least {
                     return self.fail(Fault::TooFew, 0);
                 }
-                self.elements = top.given;
+                self.elements = given;
                 // A document that is an array has no members.
                 self.given = 0;
             }
             _ => {
-                self.open = self.open.wrapping_sub(1);
+                self.pop();
                 self.keep &= !VALUE;
-                self.elements = top.given;
+                self.elements = given;
                 slot = whole;
             }
         }

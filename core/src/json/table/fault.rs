@@ -4,7 +4,7 @@ use crate::{Error, ErrorKind, Expected, Field};
 
 use super::{
     super::{MAX_DEPTH, schema::Kind},
-    NONE, Shape, Table,
+    Shape, Table,
 };
 
 /// What is wrong. The rest of what an error says is in the table by then.
@@ -77,12 +77,12 @@ impl Table {
                 Kind::Integer(range) | Kind::Digits(&(range, _)) => range.error(),
                 _ => ErrorKind::UnexpectedEnd,
             },
-            Some(Fault::TooMany) => match self.top().shape {
+            Some(Fault::TooMany) => match self.top.shape {
                 Shape::Items(items) => ErrorKind::TooMany { limit: items.most },
                 _ => ErrorKind::TooMany { limit: self.most_elements },
             },
             Some(Fault::TooFew) => ErrorKind::TooFew { least: 1 },
-            Some(Fault::Alone) => match self.top().shape {
+            Some(Fault::Alone) => match self.top.shape {
                 Shape::Object(schema) => ErrorKind::Malformed(schema.alone.unwrap_or_default()),
                 _ => ErrorKind::UnexpectedEnd,
             },
@@ -95,19 +95,9 @@ impl Table {
     /// The path of what is being read.
     pub(super) fn field(&self) -> Field {
         let mut field = Field::BODY;
-        for frame in self.frames.iter().take(usize::from(self.open) + 1) {
-            if frame.current == NONE {
-                continue;
-            }
-            field = match frame.shape {
-                Shape::Object(schema) => match schema.members.get(usize::from(frame.current)) {
-                    Some(member) => field.member(member.name),
-                    None => field,
-                },
-                Shape::Document => field,
-                Shape::Items(_) | Shape::List(_) => field.element(frame.given),
-            };
+        for frame in self.outer.iter().take(usize::from(self.open)).flatten() {
+            field = frame.within(field);
         }
-        field
+        self.top.within(field)
     }
 }

@@ -1,12 +1,14 @@
 //! Where in the tree of a document the table-driven reader is.
 
+use crate::Field;
+
 use super::super::{
     MAX_DEPTH,
     schema::{Items, Kind, Schema},
 };
 
-/// A frame for the document and for each of the three levels that are known here: a webhook's receivers are the third.
-pub(super) const FRAMES: usize = 4;
+/// Frames that the innermost may be in: three levels are known here, a webhook's receivers being the third.
+pub(super) const OUTER: usize = 3;
 
 /// No member, or none that is known; not inside of an element.
 pub(super) const NONE: u8 = u8::MAX;
@@ -16,8 +18,6 @@ pub(super) struct Frame {
     pub(super) shape: Shape,
     /// The member being read, by its place in the schema; 0 inside of an element.
     pub(super) current: u8,
-    /// The member that comes next in documented order.
-    pub(super) next: u8,
     /// The first of its members' slots.
     pub(super) base: u8,
     /// Members that have come.
@@ -28,9 +28,11 @@ pub(super) struct Frame {
     pub(super) start: usize,
 }
 
+/// Numbered from 1, so that no reader at all, a `None`, is memory of zeros, and takes no flash as a static.
 #[derive(Clone, Copy, Debug)]
+#[repr(u32)]
 pub(super) enum Shape {
-    Document,
+    Document = 1,
     Object(&'static Schema),
     /// An array whose elements are given to the caller.
     Items(&'static Items),
@@ -42,8 +44,21 @@ impl Frame {
     /// Before its first member or element.
     pub(super) const OPENED: Self = Self { current: NONE, ..Self::DOCUMENT };
 
-    pub(super) const DOCUMENT: Self =
-        Self { shape: Shape::Document, current: 0, next: 0, base: 0, seen: 0, given: 0, start: 0 };
+    pub(super) const DOCUMENT: Self = Self { shape: Shape::Document, current: 0, base: 0, seen: 0, given: 0, start: 0 };
+
+    /// The path of what is being read in it, behind that of what it is in.
+    #[inline(never)]
+    pub(super) fn within(&self, field: Field) -> Field {
+        match self.shape {
+            _ if self.current == NONE => field,
+            Shape::Object(schema) => match schema.members.get(usize::from(self.current)) {
+                Some(member) => field.member(member.name),
+                None => field,
+            },
+            Shape::Document => field,
+            Shape::Items(_) | Shape::List(_) => field.element(self.given),
+        }
+    }
 }
 
 /// The brackets open inside a value that is not known here: one bit a level, 1 for an object.

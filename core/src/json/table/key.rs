@@ -2,60 +2,47 @@
 
 use super::{Member, NONE};
 
-/// A key under way: a member that begins like it. Keys are compared as they come, so none needs room.
+/// A key under way: the members that begin like it. Keys are compared as they come, so none needs room.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Key {
-    pub(super) candidate: u8,
-    /// How many bytes of the candidate's name have come.
-    pub(super) matched: u8,
+    /// A bit for each.
+    alike: u32,
+    /// How many bytes have come.
+    len: u8,
 }
 
 impl Key {
-    pub(super) const NONE: Self = Self { candidate: NONE, matched: 0 };
+    /// Before its first byte.
+    pub(super) const BEGUN: Self = Self { alike: u32::MAX, len: 0 };
 
-    /// Takes the next byte of the unescaped key.
-    pub(super) fn go_on(&mut self, members: &'static [Member], byte: u8) {
-        let matched = usize::from(self.matched);
-        let next = |member: &Member| member.name.as_bytes().get(matched) == Some(&byte);
-        if self.candidate == NONE {
-            return;
+    /// Takes the next bytes of the unescaped key.
+    #[inline(never)]
+    pub(super) fn go_on(&mut self, members: &'static [Member], bytes: &[u8]) {
+        let mut left = self.alike;
+        while left != 0 {
+            let bit = left & left.wrapping_neg();
+            left ^= bit;
+            let Some(member) = members.get(bit.trailing_zeros() as usize) else {
+                self.alike &= bit.wrapping_sub(1);
+                break;
+            };
+            let rest = member.name.as_bytes().get(usize::from(self.len)..).unwrap_or_default();
+            if rest.len() < bytes.len() || rest.iter().zip(bytes).any(|(name, byte)| name != byte) {
+                self.alike ^= bit;
+            }
         }
-        if !members.get(usize::from(self.candidate)).is_some_and(next) {
-            let begun = self.begun(members);
-            let other = |member: &Member| next(member) && member.name.as_bytes().starts_with(begun);
-            self.candidate = place(members.iter().position(other));
-        }
-        self.matched = self.matched.saturating_add(1);
+        self.len = self.len.saturating_add(u8::try_from(bytes.len()).unwrap_or(NONE));
     }
 
     /// The member whose name the whole key is.
     pub(super) fn end(self, members: &'static [Member]) -> Option<(u8, &'static Member)> {
-        let begun = self.begun(members);
-        if self.candidate == NONE || begun.len() != usize::from(self.matched) {
-            return None;
+        let mut bits = self.alike;
+        for (index, member) in (0..).zip(members) {
+            if bits & 1 == 1 && member.name.len() == usize::from(self.len) {
+                return Some((index, member));
+            }
+            bits >>= 1;
         }
-        let mut index = usize::from(self.candidate);
-        if members.get(index)?.name.len() != begun.len() {
-            index = members.iter().position(|member| member.name.as_bytes() == begun)?;
-        }
-        Some((place(Some(index)), members.get(index)?))
+        None
     }
-
-    /// Takes as many bytes as the candidate's name has next, and says how many.
-    pub(super) fn go_on_along(&mut self, members: &'static [Member], bytes: &[u8]) -> usize {
-        let name = members.get(usize::from(self.candidate)).map_or(&[][..], |member| member.name.as_bytes());
-        let rest = name.get(usize::from(self.matched)..).unwrap_or_default();
-        let len = rest.iter().zip(bytes).take_while(|(name, byte)| name == byte).count();
-        self.matched = self.matched.saturating_add(u8::try_from(len).unwrap_or(NONE));
-        len
-    }
-
-    fn begun(self, members: &'static [Member]) -> &'static [u8] {
-        let name = members.get(usize::from(self.candidate)).map_or(&[][..], |member| member.name.as_bytes());
-        name.get(..usize::from(self.matched)).unwrap_or_default()
-    }
-}
-
-fn place(index: Option<usize>) -> u8 {
-    index.and_then(|index| u8::try_from(index).ok()).unwrap_or(NONE)
 }
