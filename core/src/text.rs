@@ -7,7 +7,8 @@ mod unescape;
 
 use core::{cmp, fmt, hash, str};
 
-use unescape::{code_unit, control, pair, unescape};
+pub(crate) use unescape::control;
+use unescape::{code_unit, pair, unescape};
 
 use crate::{Error, ErrorKind, Field};
 

@@ -84,7 +84,7 @@ fn copy_run(raw: &[u8], out: &mut [u8]) -> Option<usize> {
 }
 
 /// What a backslash and `escape` stand for, `\u` aside.
-pub(super) fn control(escape: u8) -> u8 {
+pub(crate) fn control(escape: u8) -> u8 {
     match escape {
         b'b' => 0x08,
         b'f' => 0x0c,
