@@ -22,7 +22,7 @@ use crate::{Error, ErrorKind, Expected};
 use super::{
     memory::Memory,
     scan::{Scan, Step},
-    schema::{Kind, Member, Schema},
+    schema::{Kind, Member, Schema, Union},
     values::{SLOTS, Values},
 };
 
@@ -118,8 +118,7 @@ struct Hold {
     shift: usize,
     /// The frame of the object, as long as it is held; else none's.
     frame: u8,
-    by: u8,
-    choose: fn(&Values<'_, '_>) -> &'static Schema,
+    union: Option<&'static Union>,
     /// Whether held bytes are being read again.
     again: bool,
 }
@@ -156,7 +155,7 @@ impl Table {
             mark: 0,
             from: 0,
             kind,
-            hold: Hold { offset: 0, shift: 0, frame: NONE, by: 0, choose: |_| Schema::NONE, again: false },
+            hold: Hold { offset: 0, shift: 0, frame: NONE, union: None, again: false },
             elements: 0,
             most_elements,
             schema: Schema::NONE,
@@ -333,8 +332,7 @@ impl Table {
                 return Ok(Flow::On);
             }
             Place::FirstKey | Place::Key if byte == b'"' => {
-                self.scan.begin(byte);
-                self.scanning = Some(Scalar::Key);
+                self.begin_scalar(Scalar::Key, byte);
                 self.mark = self.offset;
                 self.key = Key::BEGUN;
                 return Ok(Flow::On);
@@ -373,6 +371,7 @@ impl Table {
     }
 
     /// The place in memory after this byte, when it is kept.
+    #[inline(never)]
     fn place(&self, memory: &Memory<'_>) -> usize {
         match memory.len() {
             Some(len) if !self.hold.again => len,

@@ -7,12 +7,41 @@ use super::{
     Fault, Frame, HELD, NONE, Place, Reading, Scalar, Shape, TEXT, Table, VALUE,
 };
 
-/// What a value begins with.
-const STRING: u8 = 1;
+/// What a value begins with: a string and an object by the bit of why either may be kept.
+const STRING: u8 = TEXT;
 const NUMBER: u8 = 2;
-const LITERAL: u8 = 4;
-const OBJECT: u8 = 8;
-const ARRAY: u8 = 16;
+const OBJECT: u8 = HELD;
+const ARRAY: u8 = 8;
+const LITERAL: u8 = 16;
+
+#[inline(never)]
+fn class(byte: u8) -> u8 {
+    match byte {
+        b'"' => STRING,
+        b'-' | b'0'..=b'9' => NUMBER,
+        b'{' => OBJECT,
+        b'[' => ARRAY,
+        b't' | b'f' | b'n' => LITERAL,
+        _ => 0,
+    }
+}
+
+/// What a value of this kind begins with, and why it is kept.
+fn fits(kind: Kind) -> (u8, u8) {
+    // Constants alone, which make a table of bytes.
+    match kind {
+        Kind::Any => (u8::MAX, 0),
+        Kind::Raw => (u8::MAX, VALUE),
+        Kind::Text | Kind::Checked(_) => (STRING, TEXT),
+        Kind::Integer(_) => (NUMBER, 0),
+        Kind::Digits(_) => (STRING | NUMBER, TEXT),
+        Kind::Object(_) => (OBJECT, 0),
+        Kind::Union(_) => (OBJECT, HELD),
+        Kind::Items(_) => (ARRAY, 0),
+        Kind::List(_) => (ARRAY, VALUE),
+        Kind::Body(_) => (OBJECT | ARRAY, HELD),
+    }
+}
 
 impl Table {
     /// Takes the colon: from here on the member is the one being read.
@@ -60,55 +89,30 @@ impl Table {
             self.enter(byte)?;
             kind = self.kind;
             if byte == b'n' && self.top.current != NONE && self.in_object() {
-                self.scan.begin(byte);
-                self.scanning = Some(Scalar::Null);
+                self.begin_scalar(Scalar::Null, byte);
                 return Ok(());
             }
         }
-        let class = match byte {
-            b'"' => STRING,
-            b'-' | b'0'..=b'9' => NUMBER,
-            b'{' => OBJECT,
-            b'[' => ARRAY,
-            b't' | b'f' | b'n' => LITERAL,
-            _ => 0,
-        };
-        // Constants alone, which make a table of bytes.
-        let (fits, expected, keep) = match kind {
-            Kind::Any => (u8::MAX, Expected::Value, 0),
-            Kind::Raw => (u8::MAX, Expected::Value, VALUE),
-            Kind::Text | Kind::Checked(_) => (STRING, Expected::String, TEXT),
-            Kind::Integer(_) => (NUMBER, Expected::Integer, 0),
-            Kind::Digits(_) => (STRING | NUMBER, Expected::Integer, TEXT),
-            Kind::Object(_) => (OBJECT, Expected::Object, 0),
-            Kind::Union(_) => (OBJECT, Expected::Object, HELD),
-            Kind::Items(_) => (ARRAY, Expected::Array, 0),
-            Kind::List(_) => (ARRAY, Expected::Array, VALUE),
-            Kind::Body(_) => (OBJECT | ARRAY, Expected::ObjectOrArray, HELD),
-        };
-        let keep = match class {
-            STRING => keep & (TEXT | VALUE),
-            OBJECT => keep & (HELD | VALUE),
-            _ => keep & VALUE,
-        };
+        let class = class(byte);
+        let (fits, keep) = fits(kind);
         if class & fits == 0 {
-            self.expected = expected;
-            self.found = byte;
-            return self.fail(if class == 0 { Fault::Byte } else { Fault::WrongType }, 0);
+            return self.misfit(kind, class, byte);
         }
-        let mut from = self.place(memory);
+        let keep = keep & (class | VALUE);
         if keep != 0 {
             let began = self.keep == 0;
             self.keep |= keep;
             if began && !self.hold.again {
                 self.copy(&[byte], memory)?;
             }
-            from = self.place(memory).wrapping_sub(usize::from(keep != TEXT));
+        }
+        let mut from = self.place(memory);
+        if keep != 0 {
+            from = from.wrapping_sub(usize::from(keep != TEXT));
             self.from = from;
         }
         if class & (OBJECT | ARRAY) == 0 {
-            self.scan.begin(byte);
-            self.scanning = Some(Scalar::Value);
+            self.begin_scalar(Scalar::Value, byte);
             return Ok(());
         }
         if u32::from(self.open + self.skip.open) >= MAX_DEPTH {
@@ -124,8 +128,7 @@ impl Table {
                 self.hold.offset = self.offset;
                 self.hold.shift = self.offset.wrapping_sub(from);
                 self.hold.frame = self.open + 1;
-                self.hold.by = union.by;
-                self.hold.choose = union.choose;
+                self.hold.union = Some(union);
                 Shape::Object(union.pending)
             }
             _ => {
@@ -136,5 +139,26 @@ impl Table {
         let base = self.top.base.wrapping_add(u8::try_from(self.members().len()).unwrap_or(NONE));
         self.push(Frame { shape, start: from, base, ..Frame::OPENED });
         Ok(())
+    }
+
+    #[inline(never)]
+    pub(super) fn begin_scalar(&mut self, scalar: Scalar, byte: u8) {
+        self.scanning = Some(scalar);
+        self.scan.begin(byte);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn misfit(&mut self, kind: Kind, class: u8, byte: u8) -> Reading<()> {
+        self.found = byte;
+        self.expected = match kind {
+            Kind::Any | Kind::Raw => Expected::Value,
+            Kind::Text | Kind::Checked(_) => Expected::String,
+            Kind::Integer(_) | Kind::Digits(_) => Expected::Integer,
+            Kind::Object(_) | Kind::Union(_) => Expected::Object,
+            Kind::Items(_) | Kind::List(_) => Expected::Array,
+            Kind::Body(_) => Expected::ObjectOrArray,
+        };
+        self.fail(if class == 0 { Fault::Byte } else { Fault::WrongType }, 0)
     }
 }

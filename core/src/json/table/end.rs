@@ -84,9 +84,12 @@ impl Table {
             Shape::Object(_) => {
                 self.top.given |= 1 << current;
                 self.put(self.top.base.wrapping_add(current), slot);
-                if self.hold.by == current && self.hold.frame == self.open {
+                if let Some(union) = self.hold.union
+                    && self.hold.frame == self.open
+                    && union.by == current
+                {
                     let values = Values::new(memory.bytes(), &self.slots, self.top.base, u32::MAX, 0);
-                    self.schema = (self.hold.choose)(&values);
+                    self.schema = (union.choose)(&values);
                     return Ok(Flow::Again);
                 }
             }
