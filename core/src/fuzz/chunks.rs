@@ -2,12 +2,7 @@
 
 use alloc::{string::String, vec, vec::Vec};
 
-use crate::{
-    Error, ErrorKind, Text,
-    json::{value::Value, write::Out},
-    lingyang::{ClientPush, Webhook},
-    tencent as im, uplink as usms,
-};
+use crate::{Error, ErrorKind, Text, json, lingyang::ClientPush, tencent as im, uplink as usms};
 
 use super::payload::Payload;
 
@@ -108,55 +103,33 @@ pub fn small(data: &[u8]) {
     copies(document, first);
 }
 
-/// Copies the texts of whatever `document` is, and writes its items, in `capacity` bytes.
+/// Copies the texts of `document`, and writes what it is, in `capacity` bytes.
 fn copies(document: &[u8], capacity: usize) {
     let mut buf = vec![0; capacity];
-    let _ = usms::read(document, |item| {
-        let full = item.write(&mut buf).err();
-        match item {
-            usms::Item::Message(message) => copy(message.out(), &mut buf, full),
-            usms::Item::Report(report) => copy(report.out(), &mut buf, full),
-            usms::Item::Unsupported(raw) => copy(raw.out(), &mut buf, full),
-        }
-    });
-    let _ = im::read(document, |event| {
-        let full = event.write(&mut buf).err();
-        match event {
-            im::Event::OfflinePush(push) => copy(push.out(), &mut buf, full),
-            im::Event::AllMemberPush(push) => copy(push.out(), &mut buf, full),
-            im::Event::Unknown { command, .. } => copy(Out::Text(command), &mut buf, full),
-        }
-    });
+    let _ = usms::read(document, |item| assert_full(item.write(&mut buf), capacity));
+    let _ = im::read(document, |event| assert_full(event.write(&mut buf), capacity));
     if let Ok(push) = ClientPush::read(document, u32::MAX) {
-        let full = push.write(&mut buf).err();
-        copy(push.out(), &mut buf, full);
+        assert_full(push.write(&mut buf), capacity);
         let bytes: Vec<u8> = push.msg.bytes().collect();
         assert_copied(push.msg.copy_to(&mut buf), &bytes, capacity);
     }
-    if let Ok(Webhook::Unknown { event, .. }) = Webhook::read(document) {
-        copy(Out::Text(event), &mut buf, None);
+    if json::check(document).is_err() {
+        return;
+    }
+    let mut rest = document;
+    while let Some(quote) = rest.iter().position(|&byte| byte == b'"') {
+        let (text, after) = json::split_text(rest.get(quote + 1..).unwrap_or_default());
+        copy_text(text, &mut buf);
+        rest = after;
     }
 }
 
-/// Copies every text in a value; `full` is what became of writing it.
-fn copy(value: Out<'_>, buf: &mut [u8], full: Option<Error>) {
-    let capacity = buf.len();
-    if let Some(error) = full {
-        let full =
-            matches!(error.kind(), ErrorKind::BufferFull { needed, capacity: had } if had == capacity && needed > had);
-        assert!(full, "{error:?} in {capacity} bytes");
-    }
-    let mut values = vec![value];
-    while let Some(value) = values.pop() {
-        match value {
-            Out::Text(text) => copy_text(text, buf),
-            Out::Within(inside) => {
-                let inside = (0..).map(|index| inside.value(index));
-                values.extend(inside.take_while(|value| !matches!(value, Out::End)));
-            }
-            _ => {}
-        }
-    }
+/// Asserts that what could not be written needs more than there is.
+fn assert_full(written: Result<&[u8], Error>, capacity: usize) {
+    let Err(error) = written else { return };
+    let full =
+        matches!(error.kind(), ErrorKind::BufferFull { needed, capacity: had } if had == capacity && needed > had);
+    assert!(full, "{error:?} in {capacity} bytes");
 }
 
 fn copy_text(text: Text<'_>, buf: &mut [u8]) {

@@ -1,4 +1,4 @@
-//! The fast writer and the table-driven one write the same bytes, however much room there is.
+//! The fast writer and the small one write the same bytes, however much room there is.
 
 use alloc::{vec, vec::Vec};
 
@@ -7,7 +7,7 @@ use crate::{
     json::{
         self,
         value::{Object, Value, write_item},
-        write::{Out, Writer},
+        write::Writer,
     },
     tencent as im, uplink as usms,
 };
@@ -28,7 +28,7 @@ pub fn writers(data: &[u8]) {
         made_of(text);
     }
     if json::check(data).is_ok() {
-        let expected = by_table(Out::Json(data));
+        let expected = by_calls(|writer| writer.json(data));
         let mut compact = |buf: &mut [u8]| json::compact(data, buf).map(<[u8]>::to_vec);
         with_room_to_spare(&expected, &mut compact);
     }
@@ -37,13 +37,13 @@ pub fn writers(data: &[u8]) {
         expected.push(match item {
             usms::Item::Message(message) => both(message),
             usms::Item::Report(report) => both(report),
-            usms::Item::Unsupported(raw) => by_table(raw.out()),
+            usms::Item::Unsupported(raw) => by_calls(|writer| raw.write(writer)),
         });
         written_alike(&expected, &mut |buf| item.write(buf).map(<[u8]>::to_vec));
     });
     if let Ok(summary) = summary {
         let mut before = b"{\"MsgType\":".to_vec();
-        before.extend(by_table(Out::Signed(summary.msg_type.into())));
+        before.extend(by_calls(|writer| writer.signed(summary.msg_type.into())));
         before.extend(b",\"Data\":[");
         let expected = [&*before, &expected.join(&b","[..]), b"]}"].concat();
         with_room_to_spare(&expected, &mut |buf| usms::compact(data, buf).map(<[u8]>::to_vec));
@@ -53,7 +53,7 @@ pub fn writers(data: &[u8]) {
         expected.push(match event {
             im::Event::OfflinePush(push) => both(push),
             im::Event::AllMemberPush(push) => both(push),
-            im::Event::Unknown { event, .. } => by_table(event.out()),
+            im::Event::Unknown { event, .. } => by_calls(|writer| event.write(writer)),
         });
         written_alike(&expected, &mut |buf| event.write(buf).map(<[u8]>::to_vec));
     });
@@ -129,7 +129,7 @@ fn made_of(text: &str) {
 
 /// Writes an object of a batch by both writers.
 fn both<'a, O: Object<'a> + Value<'a>>(object: &O) -> Vec<u8> {
-    let expected = by_table(object.out());
+    let expected = by_calls(|writer| object.write(writer));
     with_room_to_spare(&expected, &mut |buf| {
         let mut writer = Writer::new(buf);
         write_item(object, &mut writer);
@@ -138,10 +138,10 @@ fn both<'a, O: Object<'a> + Value<'a>>(object: &O) -> Vec<u8> {
     expected
 }
 
-fn by_table(value: Out<'_>) -> Vec<u8> {
+fn by_calls(write: impl Fn(&mut Writer<'_>)) -> Vec<u8> {
     exactly(&mut |buf| {
         let mut writer = Writer::new(buf);
-        writer.value(value);
+        write(&mut writer);
         writer.finish()
     })
 }

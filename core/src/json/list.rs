@@ -2,14 +2,7 @@
 
 use core::fmt;
 
-use super::{
-    memory::Memory,
-    slice::Slice,
-    table::Table,
-    value::Value,
-    values::Values,
-    write::{Out, Outs},
-};
+use super::{memory::Memory, slice::Slice, table::Table, value::Value, values::Values, write::Writer};
 
 /// A checked array, or what is left of it, as its reader had it: as a `&str`, or as bytes it has found to be UTF-8.
 #[derive(Clone, Copy)]
@@ -126,10 +119,17 @@ impl<'a, T: Value<'a> + Copy, N: Next<'a, T>> List<'a, T, N> {
 
     /// An array that was read is written as it came, without white space and needless escapes. So a list of objects keeps
     /// the members unknown here; who must not have them writes the objects one by one.
-    pub(crate) fn out(&self) -> Out<'_> {
-        match self {
-            Self::Json { array, .. } => Out::Json(array.as_bytes()),
-            Self::Slice(_) => Out::Within(self),
+    pub(crate) fn write(&self, writer: &mut Writer<'_>) {
+        match *self {
+            Self::Json { array, .. } => writer.json(array.as_bytes()),
+            Self::Slice(elements) => {
+                writer.open(b'[');
+                for element in elements {
+                    writer.separate();
+                    element.write(writer);
+                }
+                writer.close(b']');
+            }
         }
     }
 
@@ -144,15 +144,6 @@ impl<'a, T: Value<'a> + Copy, N: Next<'a, T>> List<'a, T, N> {
         match *self {
             Self::Json { array, next, .. } => Elements::Json { rest: N::begin(array.elements()), next },
             Self::Slice(elements) => Elements::Slice(elements.iter()),
-        }
-    }
-}
-
-impl<'a, T: Value<'a>, N> Outs for List<'a, T, N> {
-    fn value(&self, index: usize) -> Out<'_> {
-        match self {
-            Self::Json { .. } => Out::End,
-            Self::Slice(elements) => elements.get(index).map_or(Out::End, T::out),
         }
     }
 }
@@ -320,10 +311,8 @@ macro_rules! list {
                 crate::json::list::List::read_plain(slice, next).map(Self)
             }
 
-            const LEVELS: usize = 1 + <$Element as crate::json::value::Value<'_>>::LEVELS;
-
-            fn out(&self) -> crate::json::write::Out<'_> {
-                self.0.out()
+            fn write(&self, writer: &mut crate::json::write::Writer<'_>) {
+                self.0.write(writer);
             }
         }
 

@@ -7,7 +7,8 @@
 //! The members of a payload are declared once, as data (`schema.rs`). From that come two readers: one that walks the
 //! tables byte by byte, from chunks of any size, and knows every error ([`ChunkReader`] and the protocols' own batch
 //! readers; small, for devices), and one that is generated for the payload and reads a whole slice at once (for hosts).
-//! Likewise two writers: by the tables, and generated. Which one is at work makes no difference but of speed and size.
+//! Likewise two writers, both generated: of calls (small), and inlined for the items of a batch (fast). Which one is at
+//! work makes no difference but of speed and size.
 
 pub(crate) mod batch;
 mod chunks;
@@ -86,7 +87,7 @@ fn write_compact(mut value: &[u8], writer: &mut Writer<'_>) {
 }
 
 /// Splits a checked text, from behind its opening quote on, from what follows its closing one.
-fn split_text(bytes: &[u8]) -> (Text<'_>, &[u8]) {
+pub(crate) fn split_text(bytes: &[u8]) -> (Text<'_>, &[u8]) {
     let (mut escaped, mut escape) = (false, false);
     let end = bytes.iter().position(|&byte| {
         let ends = byte == b'"' && !escape;
@@ -180,8 +181,8 @@ impl<'a> value::Value<'a> for Raw<'a> {
         slice.skip().map(|value| Self(value.as_bytes()))
     }
 
-    fn out(&self) -> write::Out<'_> {
-        write::Out::Json(self.0)
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.json(self.0);
     }
 }
 

@@ -103,25 +103,6 @@ macro_rules! object {
             }
         }
 
-        impl<$lt> crate::json::write::Outs for $Name {
-            fn keys(&self) -> &'static [&'static str] {
-                // The names alone, so that who only writes does not carry what reading needs.
-                const { &[$($key),*] }
-            }
-
-            fn value(&self, index: usize) -> crate::json::write::Out<'_> {
-                #[allow(non_camel_case_types, reason = "the fields' own names, so that each has a number")]
-                #[derive(Clone, Copy)]
-                enum Place { $($field,)* }
-                $(
-                    if index == Place::$field as usize {
-                        return crate::json::value::Value::out(&self.$field);
-                    }
-                )*
-                crate::json::write::Out::End
-            }
-        }
-
         impl<$lt> crate::json::value::Value<$lt> for $Name {
             const KIND: crate::json::schema::Kind =
                 crate::json::schema::Kind::Object(<Self as crate::json::value::Object<'_>>::SCHEMA);
@@ -144,23 +125,15 @@ macro_rules! object {
                 Some(object)
             }
 
-            const LEVELS: usize = {
-                let mut inside = 0;
+            fn write(&self, writer: &mut crate::json::write::Writer<'_>) {
+                writer.open(b'{');
                 $(
-                    if inside < <$Type as crate::json::value::Value<'_>>::LEVELS {
-                        inside = <$Type as crate::json::value::Value<'_>>::LEVELS;
+                    if !crate::json::value::Value::absent(&self.$field) {
+                        writer.key($key);
+                        crate::json::value::Value::write(&self.$field, writer);
                     }
                 )*
-                assert!(inside < crate::json::write::MAX_LEVELS, "the writer keeps track of so many levels only");
-                inside + 1
-            };
-
-            fn out(&self) -> crate::json::write::Out<'_> {
-                // Looked at here, so that an object with too many levels does not compile.
-                const {
-                    let _ = <Self as crate::json::value::Value<'_>>::LEVELS;
-                }
-                crate::json::write::Out::Within(self)
+                writer.close(b'}');
             }
 
             #[inline]

@@ -51,8 +51,8 @@ macro_rules! open_enum {
                 slice.signed().map(Self::from)
             }
 
-            fn out(&self) -> crate::json::write::Out<'_> {
-                crate::json::write::Out::Signed(i64::from(*self))
+            fn write(&self, writer: &mut crate::json::write::Writer<'_>) {
+                writer.signed(i64::from(*self));
             }
 
             #[inline(always)]
@@ -129,8 +129,8 @@ macro_rules! open_words {
                 slice.string().map(Self::from)
             }
 
-            fn out(&self) -> crate::json::write::Out<'_> {
-                crate::json::write::Out::Text(self.text())
+            fn write(&self, writer: &mut crate::json::write::Writer<'_>) {
+                writer.text(self.text());
             }
         }
 

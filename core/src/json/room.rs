@@ -2,7 +2,7 @@
 //!
 //! Each step takes the room that is left and gives back what is left after it. A key stands in memory with all that is
 //! constant around it and is copied in whole blocks, over its end when it is shorter; so are digits. What finds no room
-//! for that is left to the table-driven writer in `write.rs`, from the object's first byte on: so this one knows no
+//! for that is left to the small writer in `write.rs`, from the object's first byte on: so this one knows no
 //! errors, and both write the same bytes. The code is generated from the same declaration as the table.
 
 use crate::Text;

@@ -12,7 +12,7 @@ use super::{
     slice::Slice,
     table::{Result, Table, Visit},
     values::Values,
-    write::{Out, Writer},
+    write::Writer,
 };
 
 /// What a member's or element's value is read into and written from.
@@ -49,25 +49,17 @@ pub(crate) trait Value<'a>: Sized {
         Self::read_plain(slice)
     }
 
-    /// Levels of objects and arrays in the value; [`MAX_LEVELS`](super::write::MAX_LEVELS) at most.
-    const LEVELS: usize = 0;
-
     /// What every value of the type begins with in JSON, as far as [`write_plain`](Self::write_plain) leaves it to its
     /// key.
     const BEGINNING: &'static str = "";
 
-    /// The value as the table-driven writer takes it.
-    fn out(&self) -> Out<'_>;
+    /// Writes the value, by the small writer.
+    fn write(&self, writer: &mut Writer<'_>);
 
-    /// Writes the value behind its beginning if there is room to spare; `None` leaves it to the table-driven writer.
+    /// Writes the value behind its beginning if there is room to spare; `None` leaves it to the small writer.
     #[inline]
     fn write_plain<'b>(&self, _: Room<'b>) -> Option<Room<'b>> {
         None
-    }
-
-    /// Writes the value.
-    fn write(&self, writer: &mut Writer<'_>) {
-        writer.value(self.out());
     }
 
     /// Whether the member is left out on output.
@@ -134,12 +126,8 @@ fn walk(table: &mut Table, document: &[u8], visit: &mut Visit<'_>) -> Result<()>
 
 /// Writes a document that is one object.
 pub(crate) fn write_document<'a, 'b, T: Value<'a>>(object: &T, buf: &'b mut [u8]) -> Result<&'b [u8]> {
-    write_value(object.out(), buf)
-}
-
-fn write_value<'b>(out: Out<'_>, buf: &'b mut [u8]) -> Result<&'b [u8]> {
     let mut writer = Writer::new(buf);
-    writer.value(out);
+    object.write(&mut writer);
     writer.finish()
 }
 
@@ -166,8 +154,8 @@ impl<'a> Value<'a> for Text<'a> {
 
     const BEGINNING: &'static str = "\"";
 
-    fn out(&self) -> Out<'_> {
-        Out::Text(*self)
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.text(*self);
     }
 
     #[inline(always)]
@@ -192,8 +180,8 @@ impl<'a> Value<'a> for u64 {
         slice.unsigned()
     }
 
-    fn out(&self) -> Out<'_> {
-        Out::Unsigned(*self)
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.unsigned(*self);
     }
 
     #[inline(always)]
@@ -218,8 +206,8 @@ impl<'a> Value<'a> for u32 {
         Self::try_from(slice.unsigned()?).ok()
     }
 
-    fn out(&self) -> Out<'_> {
-        Out::Unsigned(u64::from(*self))
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.unsigned(u64::from(*self));
     }
 
     #[inline(always)]
@@ -244,8 +232,8 @@ impl<'a> Value<'a> for i64 {
         slice.signed()
     }
 
-    fn out(&self) -> Out<'_> {
-        Out::Signed(*self)
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.signed(*self);
     }
 
     #[inline(always)]
@@ -271,11 +259,12 @@ impl<'a, T: Value<'a>> Value<'a> for Option<T> {
         if slice.take_null() { Some(None) } else { T::read_plain(slice).map(Some) }
     }
 
-    const LEVELS: usize = T::LEVELS;
     const BEGINNING: &'static str = T::BEGINNING;
 
-    fn out(&self) -> Out<'_> {
-        self.as_ref().map_or(Out::Absent, T::out)
+    fn write(&self, writer: &mut Writer<'_>) {
+        if let Some(value) = self {
+            value.write(writer);
+        }
     }
 
     #[inline(always)]

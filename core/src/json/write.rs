@@ -1,58 +1,14 @@
-//! Writing JSON into the caller's buffer: the table-driven writer.
+//! Writing JSON into the caller's buffer: the small writer.
 //!
-//! One function turns values into JSON, whatever payload they belong to: it walks their declared members, so that an
-//! object more costs a device's image its table and nothing else. It writes all that is sent one by one; what is sent
-//! in batches has a fast writer in `room.rs`, which leaves to this one what does not fit.
+//! A payload writes its members one after the other by calls of the few functions here, so that an object more costs a
+//! device's image some instructions a member and nothing else. It writes all that is sent one by one; what is sent in
+//! batches has a fast writer in `room.rs`, which leaves to this one what does not fit.
 
 use core::slice::Iter;
 
 use crate::{Error, ErrorKind, Field, Text};
 
-use super::{room::Room, table::Result};
-
-/// A value to write, by its kind.
-#[derive(Clone, Copy)]
-pub(crate) enum Out<'v> {
-    /// A member that is left out.
-    Absent,
-    Unsigned(u64),
-    Signed(i64),
-    Text(Text<'v>),
-    /// Bytes that are written in base64.
-    Base64(&'v [u8]),
-    /// Checked JSON, which is written without white space and with the fewest escapes.
-    Json(&'v [u8]),
-    /// An object or array: those of its values that are there.
-    Within(&'v dyn Outs),
-    /// No value: there are no more.
-    End,
-}
-
-/// What has numbered values: an object its members', an array its elements.
-pub(crate) trait Outs {
-    /// An object's keys, in the order of its values; an array has none.
-    fn keys(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    /// The value with number `index`; [`Out::End`] past the last.
-    fn value(&self, index: usize) -> Out<'_>;
-}
-
-/// How deep objects and arrays may stand in an object that is written.
-pub(crate) const MAX_LEVELS: usize = 2;
-
-/// An object or array under way.
-struct Level<'v> {
-    values: &'v dyn Outs,
-    next: usize,
-    /// The opening one.
-    bracket: u8,
-}
-
-/// From an opening bracket of ASCII to its closing one.
-const CLOSING: u8 = b'}' - b'{';
-const _: () = assert!(b'[' + CLOSING == b']', "the same for both");
+use super::{room::Room, table::Result, value::Value};
 
 /// Writes JSON into a buffer of the caller's, counting on when it is full.
 ///
@@ -212,7 +168,7 @@ impl<'b> Writer<'b> {
 
     /// Writes bytes as a JSON string of standard base64 (RFC 4648, section 4).
     #[inline(never)]
-    fn base64(&mut self, bytes: &[u8]) {
+    pub(crate) fn base64(&mut self, bytes: &[u8]) {
         self.byte_called(b'"');
         for group in bytes.chunks(3) {
             let mut bits = 0;
@@ -277,39 +233,15 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// Writes a value with all that is in it.
-    pub(crate) fn value<'v>(&mut self, mut out: Out<'v>) {
-        let (mut outer, mut level): (Option<Level<'v>>, Option<Level<'v>>) = (None, None);
-        loop {
-            match out {
-                Out::Absent => {}
-                Out::Unsigned(value) => self.unsigned(value),
-                Out::Signed(value) => self.signed(value),
-                Out::Text(text) => self.text(text),
-                Out::Base64(bytes) => self.base64(bytes),
-                Out::Json(json) => self.checked(json, Within::Document),
-                Out::Within(values) => {
-                    let bracket = if values.keys().is_empty() { b'[' } else { b'{' };
-                    self.open(bracket);
-                    outer = level.replace(Level { values, next: 0, bracket });
-                }
-                Out::End => {
-                    if let Some(ended) = level.take() {
-                        self.close(ended.bracket + CLOSING);
-                        level = outer.take();
-                    }
-                }
-            }
-            let Some(within) = &mut level else { return };
-            out = within.values.value(within.next);
-            if !matches!(out, Out::Absent | Out::End) {
-                match within.values.keys().get(within.next) {
-                    Some(key) => self.key(key),
-                    None => self.separate(),
-                }
-            }
-            within.next += 1;
-        }
+    /// Writes checked JSON without white space and with the fewest escapes.
+    pub(crate) fn json(&mut self, json: &[u8]) {
+        self.checked(json, Within::Document);
+    }
+
+    /// Writes a member of an object.
+    pub(crate) fn member<'a>(&mut self, name: &'static str, value: &impl Value<'a>) {
+        self.key(name);
+        value.write(self);
     }
 
     /// Writes a bracket that opens an object or array.

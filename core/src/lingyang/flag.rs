@@ -6,7 +6,7 @@ use crate::{
         slice::Slice,
         value::Value,
         values::Values,
-        write::Out,
+        write::Writer,
     },
     schedule::Schedule,
 };
@@ -85,10 +85,10 @@ macro_rules! code {
                 }
             }
 
-            fn out(&self) -> Out<'_> {
-                Out::Unsigned(match self {
+            fn write(&self, writer: &mut Writer<'_>) {
+                writer.unsigned(match self {
                     $( Self::$Arm => $code, )*
-                })
+                });
             }
         }
 

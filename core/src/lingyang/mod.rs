@@ -36,7 +36,7 @@ use crate::json::{
     slice::Slice,
     value::Value,
     values::Values,
-    write::Out,
+    write::Writer,
 };
 
 /// Receivers of one request: "undocumented: at most 100 by default, a setting on the host" (the Lingyang page; ours).
@@ -59,7 +59,7 @@ impl<'a> Value<'a> for Cid {
         Self::new(u32::try_from(slice.id()?).ok()?)
     }
 
-    fn out(&self) -> Out<'_> {
-        Out::Unsigned(u64::from(self.value()))
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.unsigned(u64::from(self.value()));
     }
 }

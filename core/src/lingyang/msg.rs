@@ -7,7 +7,7 @@ use core::fmt;
 
 use crate::{
     Error, ErrorKind, Field, Text, Unit,
-    json::{schema::Kind, slice::Slice, value::Value, values::Values, write::Out},
+    json::{schema::Kind, slice::Slice, value::Value, values::Values, write::Writer},
 };
 
 /// Bytes a message may have: "at most 256 **bytes**, 256 allowed" (the Lingyang page, from the seed).
@@ -137,11 +137,11 @@ impl<'a> Value<'a> for Msg<'a> {
         Some(Self(Inner::Base64(text, u16::try_from(len).ok()?)))
     }
 
-    fn out(&self) -> Out<'_> {
+    fn write(&self, writer: &mut Writer<'_>) {
         match self.0 {
             // Checked base64 is the only one of its bytes.
-            Inner::Base64(text, _) => Out::Text(text),
-            Inner::Bytes(bytes) => Out::Base64(bytes),
+            Inner::Base64(text, _) => writer.text(text),
+            Inner::Bytes(bytes) => writer.base64(bytes),
         }
     }
 }
@@ -168,7 +168,7 @@ impl fmt::Debug for Msg<'_> {
 impl serde::Serialize for Msg<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut base64 = [0; MAX_MSG_BASE64_LEN + 2];
-        let mut writer = crate::json::write::Writer::new(&mut base64);
+        let mut writer = Writer::new(&mut base64);
         Value::write(self, &mut writer);
         let quoted = writer.finish().map_err(serde::ser::Error::custom)?;
         let text = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
@@ -371,8 +371,6 @@ mod tests {
     use base64::prelude::{BASE64_STANDARD, Engine as _};
     use proptest::prelude::*;
     use std::{format, string::String, vec::Vec};
-
-    use crate::json::write::Writer;
 
     use super::*;
 

@@ -9,7 +9,7 @@ use crate::{
         schema::{Kind, Member, Schema},
         value::{Value, read_document},
         values::Values,
-        write::{Out, Outs, Writer},
+        write::Writer,
     },
     lingyang::{Cid, Msg},
 };
@@ -161,51 +161,21 @@ impl<'a> Frame<'a> {
     #[inline(never)]
     pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
         let mut writer = Writer::new(buf);
-        writer.value(Out::Within(self));
+        writer.open(b'{');
+        match self {
+            Self::Hello(hello) => writer.member("hello", hello),
+            Self::Welcome(welcome) => writer.member("welcome", welcome),
+            Self::Message(message) => writer.member("message", message),
+            Self::Ack(id) => writer.member("ack", id),
+            Self::Receipt(receipt) => writer.member("receipt", receipt),
+            Self::Ping(number) => writer.member("ping", number),
+            Self::Pong(number) => writer.member("pong", number),
+            Self::Error(problem) => writer.member("error", problem),
+            Self::Unknown => {}
+        }
+        writer.close(b'}');
         writer.raw(b"\n");
         writer.finish()
-    }
-
-    /// The key's place in [`KEYS`].
-    fn place(&self) -> usize {
-        match self {
-            Self::Hello(_) => 0,
-            Self::Welcome(_) => 1,
-            Self::Message(_) => 2,
-            Self::Ack(_) => 3,
-            Self::Receipt(_) => 4,
-            Self::Ping(_) => 5,
-            Self::Pong(_) => 6,
-            Self::Error(_) => 7,
-            Self::Unknown => 8,
-        }
-    }
-}
-
-/// The keys alone, so that a device that only writes does not carry what reading needs. The last one is never written:
-/// with it an unknown frame is an object still.
-const KEYS: &[&str] = &["hello", "welcome", "message", "ack", "receipt", "ping", "pong", "error", ""];
-
-/// A line as an object of one member.
-impl Outs for Frame<'_> {
-    fn keys(&self) -> &'static [&'static str] {
-        KEYS.get(self.place()..).unwrap_or_default()
-    }
-
-    fn value(&self, index: usize) -> Out<'_> {
-        if index > 0 {
-            return Out::End;
-        }
-        match self {
-            Self::Hello(hello) => hello.out(),
-            Self::Welcome(welcome) => welcome.out(),
-            Self::Message(message) => message.out(),
-            Self::Ack(id) => id.out(),
-            Self::Receipt(receipt) => receipt.out(),
-            Self::Ping(number) | Self::Pong(number) => number.out(),
-            Self::Error(problem) => problem.out(),
-            Self::Unknown => Out::End,
-        }
     }
 }
 

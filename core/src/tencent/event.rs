@@ -13,7 +13,7 @@ use crate::{
         slice::Slice,
         value::{Value, write_item},
         values::Values,
-        write::{Out, Writer},
+        write::Writer,
     },
 };
 
@@ -51,8 +51,8 @@ macro_rules! constant {
 
             const BEGINNING: &'static str = concat!("\"", $text, "\"");
 
-            fn out(&self) -> Out<'_> {
-                Out::Text(Text::from(Self::TEXT))
+            fn write(&self, writer: &mut Writer<'_>) {
+                writer.text(Text::from(Self::TEXT));
             }
 
             #[inline(always)]

@@ -11,7 +11,7 @@ use crate::{
         slice::Slice,
         value::{Value, read_document, write_document},
         values::Values,
-        write::Out,
+        write::Writer,
     },
 };
 
@@ -83,8 +83,8 @@ impl<'a> Value<'a> for Code {
         slice.signed().map(Self)
     }
 
-    fn out(&self) -> Out<'_> {
-        Out::Signed(self.0)
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.signed(self.0);
     }
 }
 
