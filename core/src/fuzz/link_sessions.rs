@@ -181,7 +181,9 @@ impl Script<'_> {
 fn of_device<const N: usize>(device: &mut Device<'_, N>, now: Instant) -> Wants {
     match device.poll(now) {
         device::Step::Connect => Wants::Connect,
-        device::Step::Send(frame) => Wants::Line(line(&frame)),
+        device::Step::Send(frame) => {
+            Wants::Line(line(frame.write(&mut [0; MAX_LINE_LEN]).unwrap_or_default(), frame.into()))
+        }
         device::Step::WaitUntil(later) => Wants::Wait(later),
         device::Step::Close(end) => Wants::Close(Some(end)),
         device::Step::Stop(end) => Wants::Stop(end),
@@ -190,7 +192,7 @@ fn of_device<const N: usize>(device: &mut Device<'_, N>, now: Instant) -> Wants 
 
 fn of_host(host: &mut Host, now: Instant) -> Wants {
     match host.poll(now) {
-        host::Step::Send(frame) => Wants::Line(line(&frame)),
+        host::Step::Send(frame) => Wants::Line(line(frame.write(&mut [0; MAX_LINE_LEN]).unwrap_or_default(), frame)),
         host::Step::Refuse(refusal) => {
             let mut buf = vec![0; MAX_LINE_LEN];
             let line = refusal.write(&mut buf).unwrap_or_default();
@@ -205,9 +207,7 @@ fn of_host(host: &mut Host, now: Instant) -> Wants {
 }
 
 /// A frame as it is written, which is read as it was meant.
-fn line(frame: &Frame<'_>) -> Vec<u8> {
-    let mut buf = vec![0; MAX_LINE_LEN];
-    let line = frame.write(&mut buf).unwrap_or_default();
-    assert_eq!(Frame::read(line), Ok(*frame));
+fn line(line: &[u8], frame: Frame<'_>) -> Vec<u8> {
+    assert_eq!(Frame::read(line), Ok(frame));
     line.to_vec()
 }

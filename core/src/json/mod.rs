@@ -66,19 +66,19 @@ pub fn check(document: &[u8]) -> Result<(), Error> {
 pub fn compact<'b>(document: &[u8], buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
     check(document)?;
     let mut writer = Writer::new(buf);
-    write_compact(document, &mut writer);
+    write_compact(document, &mut writer, write_text);
     writer.finish()
 }
 
-/// Writes a checked value without its white space, every string with the fewest escapes.
-fn write_compact(mut value: &[u8], writer: &mut Writer<'_>) {
+/// Writes a checked value without its white space, every string by `text`.
+fn write_compact<'b>(mut value: &[u8], writer: &mut Writer<'b>, write_text: impl Fn(&mut Writer<'b>, Text<'_>)) {
     while let Some((&byte, rest)) = value.split_first() {
         value = rest;
         match byte {
             b' ' | b'\n' | b'\r' | b'\t' => {}
             b'"' => {
                 let (text, rest) = split_text(rest);
-                write_text(text, writer);
+                write_text(writer, text);
                 value = rest;
             }
             _ => writer.byte(byte),
@@ -99,7 +99,7 @@ pub(crate) fn split_text(bytes: &[u8]) -> (Text<'_>, &[u8]) {
     (Text::from_utf8_json(text, escaped), rest.get(1..).unwrap_or_default())
 }
 
-fn write_text(text: Text<'_>, writer: &mut Writer<'_>) {
+fn write_text(writer: &mut Writer<'_>, text: Text<'_>) {
     writer.fast_or(|room| room.byte(b'"')?.text(text), |writer| writer.text(text));
 }
 

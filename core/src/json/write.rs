@@ -4,11 +4,9 @@
 //! device's image some instructions a member and nothing else. It writes all that is sent one by one; what is sent in
 //! batches has a fast writer in `room.rs`, which leaves to this one what does not fit.
 
-use core::slice::Iter;
-
 use crate::{Error, ErrorKind, Field, Text};
 
-use super::{room::Room, table::Result, value::Value};
+use super::{room::Room, table::Result, value::Value, write_compact};
 
 /// Writes JSON into a buffer of the caller's, counting on when it is full.
 ///
@@ -52,6 +50,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Ends the writing, the last of which was for `field`.
+    #[inline(never)]
     pub(crate) fn finish_field(self, field: Field) -> Result<&'b [u8]> {
         let (needed, capacity) = (self.len, self.buf.len());
         match self.buf.get(..needed) {
@@ -62,19 +61,13 @@ impl<'b> Writer<'b> {
 
     /// Writes a byte. Nothing here copies more than one at a time: a device has room for the loop, and what is long and
     /// often sent is not written here.
-    #[inline]
+    #[cfg_attr(target_os = "none", inline(never))]
+    #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn byte(&mut self, byte: u8) {
         if let Some(place) = self.buf.get_mut(self.len) {
             *place = byte;
         }
         self.len = self.len.saturating_add(1);
-    }
-
-    /// As [`byte`](Self::byte), on a device once for all places that need not be the fastest.
-    #[cfg_attr(target_os = "none", inline(never))]
-    #[cfg_attr(not(target_os = "none"), inline)]
-    fn byte_called(&mut self, byte: u8) {
-        self.byte(byte);
     }
 
     /// Writes bytes as they are.
@@ -98,7 +91,7 @@ impl<'b> Writer<'b> {
         let start = self.len;
         loop {
             let (tenth, digit) = divide_by_ten(value);
-            self.byte_called(b'0' + digit);
+            self.byte(b'0' + digit);
             value = tenth;
             if value == 0 {
                 break;
@@ -114,19 +107,36 @@ impl<'b> Writer<'b> {
 
     pub(crate) fn signed(&mut self, value: i64) {
         if value < 0 {
-            self.byte_called(b'-');
+            self.byte(b'-');
         }
         self.unsigned(value.unsigned_abs());
     }
 
     /// Writes a JSON string. Only what RFC 8259 demands is escaped.
+    #[inline(never)]
     pub(crate) fn text(&mut self, text: Text<'_>) {
-        self.byte_called(b'"');
+        self.byte(b'"');
         match text.plain() {
-            Some(plain) => self.escaped(plain),
-            None => self.checked(text.as_json(), Within::String),
+            Some(plain) => plain.iter().for_each(|&byte| self.escaped(byte)),
+            None => text.chars().for_each(|char| match u8::try_from(char) {
+                Ok(ascii @ ..0x80) => self.escaped(ascii),
+                _ => self.char(char),
+            }),
         }
-        self.byte_called(b'"');
+        self.byte(b'"');
+    }
+
+    /// Writes a byte of a text.
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn escaped(&mut self, byte: u8) {
+        let Some(letter) = short_escape(byte) else { return self.byte(byte) };
+        self.byte(b'\\');
+        self.byte(letter);
+        if letter == b'u' {
+            self.raw(b"00");
+            self.byte(b'0' + (byte >> 4));
+            self.byte(hex(byte & 15));
+        }
     }
 
     /// Writes a text's bytes, without quotes and escapes.
@@ -144,98 +154,39 @@ impl<'b> Writer<'b> {
             0x800..0x10000 => (0xe0, 12),
             _ => (0xf0, 18),
         };
-        self.byte_called(low_byte(first | code >> shift));
+        self.byte(low_byte(first | code >> shift));
         while shift > 0 {
             shift -= 6;
-            self.byte_called(low_byte(0x80 | (code >> shift & 0x3f)));
-        }
-    }
-
-    /// Writes bytes of a text.
-    fn escaped(&mut self, text: &[u8]) {
-        for &byte in text {
-            let Some(letter) = short_escape(byte) else {
-                self.byte(byte);
-                continue;
-            };
-            self.byte_called(b'\\');
-            self.byte_called(letter);
-            if letter == b'u' {
-                self.raw(&[b'0', b'0', b'0' + (byte >> 4), hex(byte & 15)]);
-            }
+            self.byte(low_byte(0x80 | (code >> shift & 0x3f)));
         }
     }
 
     /// Writes bytes as a JSON string of standard base64 (RFC 4648, section 4).
     #[inline(never)]
     pub(crate) fn base64(&mut self, bytes: &[u8]) {
-        self.byte_called(b'"');
-        for group in bytes.chunks(3) {
-            let mut bits = 0;
-            for place in 0..3 {
-                bits = bits << 8 | u32::from(group.get(place).copied().unwrap_or(0));
+        self.byte(b'"');
+        let (mut bits, mut held) = (0u32, 0u32);
+        for &byte in bytes {
+            bits = bits << 8 | u32::from(byte);
+            held += 8;
+            while held >= 6 {
+                held -= 6;
+                self.byte(sextet(bits >> held));
             }
-            for place in 0..4 {
-                self.byte(if place > group.len() { b'=' } else { sextet(bits >> 18 & 63) });
-                bits <<= 6;
-            }
         }
-        self.byte_called(b'"');
-    }
-
-    /// Writes checked JSON, or the inside of a checked string, without white space and with the fewest escapes.
-    fn checked(&mut self, json: &[u8], mut within: Within) {
-        let mut json = json.iter();
-        while let Some(&(mut byte)) = json.next() {
-            match (byte, within) {
-                (b'\\', _) => match json.next() {
-                    Some(b'u') => {
-                        self.respell(&mut json);
-                        continue;
-                    }
-                    Some(b'/') => byte = b'/',
-                    Some(&letter) => {
-                        self.byte_called(byte);
-                        byte = letter;
-                    }
-                    None => {}
-                },
-                (b'"', Within::String) => within = Within::Document,
-                (b'"', Within::Document) => within = Within::String,
-                // Checked JSON has no other control bytes.
-                (..=b' ', Within::Document) => continue,
-                _ => {}
-            }
-            self.byte(byte);
+        if held > 0 {
+            self.byte(sextet(bits << (6 - held)));
         }
-    }
-
-    /// Writes what the `\u` escape that `json` goes on with stands for.
-    fn respell(&mut self, json: &mut Iter<'_, u8>) {
-        let mut code = code_unit(json);
-        if let 0xd800..0xdc00 = code {
-            // Past `\u`.
-            json.nth(1);
-            code = 0x10000 + ((code - 0xd800) << 10) + (code_unit(json) & 0x3ff);
+        while held > 0 && held < 6 {
+            self.byte(b'=');
+            held += 2;
         }
-        if code < 0x80 {
-            return self.escaped(&[low_byte(code)]);
-        }
-        let (first, mut shift) = match code {
-            ..0x800 => (0xc0, 6),
-            0x800..0x10000 => (0xe0, 12),
-            _ => (0xf0, 18),
-        };
-        self.byte_called(low_byte(first | code >> shift));
-        while shift > 0 {
-            shift -= 6;
-            self.byte_called(low_byte(0x80 | (code >> shift & 0x3f)));
-        }
+        self.byte(b'"');
     }
 
     /// Writes checked JSON without white space and with the fewest escapes.
     pub(crate) fn json(&mut self, json: &[u8]) {
-        self.checked(json, Within::Document);
+        write_compact(json, self, Writer::text);
     }
 
     /// Writes a member of an object.
@@ -246,20 +197,20 @@ impl<'b> Writer<'b> {
 
     /// Writes a bracket that opens an object or array.
     pub(crate) fn open(&mut self, bracket: u8) {
-        self.byte_called(bracket);
+        self.byte(bracket);
         self.first = true;
     }
 
     /// Writes a bracket that closes an object or array; what follows stands after a value.
     pub(crate) fn close(&mut self, bracket: u8) {
-        self.byte_called(bracket);
+        self.byte(bracket);
         self.first = false;
     }
 
     /// Writes the comma before a member or element, if one is due, and makes the next one due.
     pub(crate) fn separate(&mut self) {
         if !self.first {
-            self.byte_called(b',');
+            self.byte(b',');
         }
         self.first = false;
     }
@@ -267,17 +218,10 @@ impl<'b> Writer<'b> {
     /// Writes a key of this crate's own, which needs no escapes.
     pub(crate) fn key(&mut self, name: &'static str) {
         self.separate();
-        self.byte_called(b'"');
+        self.byte(b'"');
         self.raw(name.as_bytes());
         self.raw(b"\":");
     }
-}
-
-/// Where a byte of checked JSON stands.
-#[derive(Clone, Copy)]
-enum Within {
-    Document,
-    String,
 }
 
 /// What follows the backslash in the escape of a byte that a JSON string cannot hold as it is; `u` for those that have
@@ -293,15 +237,6 @@ pub(crate) fn short_escape(byte: u8) -> Option<u8> {
 /// The hexadecimal digit of four bits.
 pub(crate) fn hex(nibble: u8) -> u8 {
     if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble }
-}
-
-/// Takes four checked hexadecimal digits.
-fn code_unit(json: &mut Iter<'_, u8>) -> u32 {
-    json.by_ref().take(4).fold(0, |unit, &digit| {
-        // A letter's low bits count from one, and it alone has the bit 6.
-        let digit = u32::from(digit);
-        (unit << 4) + (digit & 15) + (digit >> 6) * 9
-    })
 }
 
 fn low_byte(bits: u32) -> u8 {
@@ -325,9 +260,10 @@ fn divide_by_ten(mut value: u64) -> (u64, u8) {
     (value, low_byte(left))
 }
 
-/// The character of six bits in base64.
+/// The character of the low six bits in base64.
+#[inline(never)]
 fn sextet(bits: u32) -> u8 {
-    let bits = low_byte(bits);
+    let bits = low_byte(bits & 63);
     match bits {
         0..26 => b'A' + bits,
         26..52 => b'a' - 26 + bits,

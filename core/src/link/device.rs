@@ -13,7 +13,7 @@
 //! stream.
 //!
 //! ```
-//! use pushgate_core::link::{Frame, device::{Device, Event, Step}};
+//! use pushgate_core::link::{Outgoing, device::{Device, Event, Step}};
 //! use pushgate_core::{Instant, Text};
 //!
 //! let mut now = Instant::from_millis(0);
@@ -30,7 +30,7 @@
 //! let Event::Message(message) = device.received(Ok(line), now) else { panic!() };
 //! assert!(message.msg.bytes().eq(*b"hello")); // keep it, and then
 //! device.acknowledge(message.id);
-//! assert_eq!(device.poll(now), Step::Send(Frame::Ack(Text::from("m1"))));
+//! assert_eq!(device.poll(now), Step::Send(Outgoing::Ack(Text::from("m1"))));
 //! device.sent(now);
 //! assert!(matches!(device.received(Ok(line), now), Event::Copy(_))); // acknowledged without the application
 //! # Ok::<(), pushgate_core::Error>(())
@@ -39,7 +39,7 @@
 use crate::{Error, Instant, Text, Verdict, lingyang};
 
 use super::{
-    Backoff, Frame, HEARTBEAT_SECS, Hello, Message, Problem, Receipt, Welcome,
+    Backoff, Frame, HEARTBEAT_SECS, Hello, Message, Outgoing, Problem, Receipt, Welcome,
     heart::{Beat, Heart},
     id::{RECENT_IDS, Recent},
 };
@@ -113,7 +113,7 @@ pub enum Step<'s> {
     /// [`Device::closed`].
     Connect,
     /// Write this frame, then call [`Device::sent`]; when that fails, close the stream and call [`Device::closed`].
-    Send(Frame<'s>),
+    Send(Outgoing<'s>),
     /// Nothing to do before this instant, unless a line comes or the stream ends ([`Device::closed`]).
     WaitUntil(Instant),
     /// Close the stream, then call [`Device::closed`].
@@ -239,7 +239,7 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
         match self.state {
             State::Hello => {
                 self.given = Given::Hello;
-                return Step::Send(Frame::Hello(Hello { token: Text::from(self.token.unwrap_or_default()) }));
+                return Step::Send(Outgoing::Hello(Hello { token: Text::from(self.token.unwrap_or_default()) }));
             }
             State::Greeted | State::Welcome => {}
             State::Idle => return Step::WaitUntil(Instant::NEVER),
@@ -249,15 +249,15 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
         }
         if let (State::Welcome, Some(place)) = (self.state, self.recent.waiting()) {
             self.given = Given::Ack(place);
-            return Step::Send(Frame::Ack(self.recent.text(place)));
+            return Step::Send(Outgoing::Ack(self.recent.text(place)));
         }
         if let Some(number) = self.pong {
             self.given = Given::Pong;
-            return Step::Send(Frame::Pong(number));
+            return Step::Send(Outgoing::Pong(number));
         }
         if let Some(number) = ping {
             self.given = Given::Ping;
-            return Step::Send(Frame::Ping(number));
+            return Step::Send(Outgoing::Ping(number));
         }
         Step::WaitUntil(until)
     }

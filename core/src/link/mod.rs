@@ -24,6 +24,7 @@ mod heart;
 pub mod host;
 mod id;
 mod line;
+mod outgoing;
 mod refusal;
 
 pub use backoff::{Backoff, FIRST_WAIT, LONGEST_WAIT};
@@ -32,6 +33,7 @@ pub use frame::{Frame, Hello, Message, Problem, Receipt, ReceiptState, Welcome};
 pub use host::Host;
 pub use id::{MAX_ID_LEN, RECENT_IDS};
 pub use line::LineBuffer;
+pub use outgoing::Outgoing;
 pub use refusal::Refusal;
 
 /// Bytes a line may have, its line feed included: "at most 1 KiB" (the device link; ours).

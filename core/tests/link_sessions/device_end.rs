@@ -3,7 +3,7 @@
 use pushgate_core::{
     Text,
     link::{
-        Device, Frame, LineBuffer, MAX_LINE_LEN,
+        Device, Frame, LineBuffer, MAX_LINE_LEN, Outgoing,
         device::{End, Event, Step},
     },
 };
@@ -182,11 +182,11 @@ impl DeviceEnd {
                 },
                 Step::Send(frame) => {
                     let Stream::Open(id) = self.stream else { panic!("{frame:?} has nowhere to go") };
-                    if matches!(frame, Frame::Ack(_)) {
+                    if matches!(frame, Outgoing::Ack(_)) {
                         assert!(welcome, "acknowledgements are for who has let the device in");
                     }
                     let mut buf = [0; MAX_LINE_LEN];
-                    let line = record.device_says(&frame, &mut buf, now);
+                    let line = record.device_says(frame, &mut buf, now);
                     if !self.steady && self.chance.one_in(200) {
                         // The write fails after some bytes.
                         network.write(id, Way::Up, &line[..self.chance.index(line.len())], now);

@@ -16,7 +16,7 @@ use pushgate_core::{
     Instant, Text,
     lingyang::Cid,
     link::{
-        Device, Frame, Host, Refusal,
+        Device, Frame, Host, Outgoing, Refusal,
         device::{self, WELCOME_WITHIN},
         host::{self, Terms},
     },
@@ -106,7 +106,7 @@ fn a_device_that_its_own_late_hello_replaces_comes_back() {
     let connect = |device: &mut Device<'_>, now| {
         assert_eq!(device.poll(now), device::Step::Connect);
         device.opened(now);
-        assert!(matches!(device.poll(now), device::Step::Send(Frame::Hello(_))));
+        assert!(matches!(device.poll(now), device::Step::Send(Outgoing::Hello(_))));
         device.sent(now);
     };
     connect(&mut device, at(0));

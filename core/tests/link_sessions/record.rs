@@ -5,7 +5,10 @@ use std::{
     ops::AddAssign,
 };
 
-use pushgate_core::{delivery::Outcome, link::Frame};
+use pushgate_core::{
+    delivery::Outcome,
+    link::{Frame, Outgoing},
+};
 
 /// The window of the simulated device: small, so that it also overflows.
 pub(crate) const RECENT: usize = 8;
@@ -123,16 +126,15 @@ impl Record {
         }
     }
 
-    pub(crate) fn device_says<'b>(&mut self, frame: &Frame<'_>, buf: &'b mut [u8], now: u64) -> &'b [u8] {
+    pub(crate) fn device_says<'b>(&mut self, frame: Outgoing<'_>, buf: &'b mut [u8], now: u64) -> &'b [u8] {
         match frame {
-            Frame::Ack(id) => {
+            Outgoing::Ack(id) => {
                 let id = id.to_cow();
                 assert!(self.answerable.remove(&*id), "{id} was acknowledged once more than it came");
             }
-            Frame::Hello(_) | Frame::Ping(_) | Frame::Pong(_) => self.line(now),
-            other => panic!("no device says {other:?}"),
+            Outgoing::Hello(_) | Outgoing::Ping(_) | Outgoing::Pong(_) => self.line(now),
         }
-        write(frame, buf)
+        read_again(frame.write(buf).unwrap(), frame.into())
     }
 
     pub(crate) fn host_says<'b>(&mut self, frame: &Frame<'_>, buf: &'b mut [u8], now: u64) -> &'b [u8] {
@@ -141,7 +143,7 @@ impl Record {
             Frame::Welcome(_) | Frame::Ping(_) | Frame::Pong(_) => self.line(now),
             other => panic!("no host says {other:?}"),
         }
-        write(frame, buf)
+        read_again(frame.write(buf).unwrap(), *frame)
     }
 
     pub(crate) fn host_refuses(&mut self, now: u64) {
@@ -160,8 +162,7 @@ impl Record {
     }
 }
 
-fn write<'b>(frame: &Frame<'_>, buf: &'b mut [u8]) -> &'b [u8] {
-    let line = frame.write(buf).unwrap();
-    assert_eq!(Frame::read(line), Ok(*frame));
+fn read_again<'b>(line: &'b [u8], frame: Frame<'_>) -> &'b [u8] {
+    assert_eq!(Frame::read(line), Ok(frame));
     line
 }

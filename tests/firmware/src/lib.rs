@@ -6,6 +6,7 @@
 //!
 //! - [`run`]: how an image starts, measures and ends
 //! - [`input`]: what the probes are fed with, in chunks
+//! - [`frames`]: frames that no reader has made
 //! - [`read`]: one function for each payload, from chunks to the caller
 //! - [`take`]: what a caller does with what is read: it looks at every member
 #![no_std]
@@ -13,6 +14,7 @@
 mod clock;
 mod console;
 mod fault;
+pub mod frames;
 pub mod input;
 pub mod read;
 mod run;

@@ -17,7 +17,7 @@ fn welcome() -> Device<'static, 2> {
     let mut device = Device::new("t");
     assert_eq!(device.poll(at(0)), Step::Connect);
     device.opened(at(0));
-    assert_eq!(device.poll(at(0)), Step::Send(Frame::Hello(Hello { token: "t".into() })));
+    assert_eq!(device.poll(at(0)), Step::Send(Outgoing::Hello(Hello { token: "t".into() })));
     device.sent(at(0));
     assert_eq!(device.poll(at(0)), Step::WaitUntil(at(WELCOME_WITHIN.into())));
     assert!(matches!(device.received(Ok(WELCOME), at(0)), Event::Welcome(_)));
@@ -36,7 +36,7 @@ fn a_device_without_a_token_waits_for_it() {
         assert_eq!(device.poll(at(tried)), Step::WaitUntil(at(tried + wait)), "no connection has lasted");
     }
     device.opened(at(20_000));
-    assert_eq!(device.poll(at(20_000)), Step::Send(Frame::Hello(Hello { token: "t".into() })));
+    assert_eq!(device.poll(at(20_000)), Step::Send(Outgoing::Hello(Hello { token: "t".into() })));
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn a_message_is_the_applications_until_it_acknowledges_it() {
     }
     assert_eq!(device.poll(at(1)), Step::WaitUntil(at(2001)), "what is not taken is not answered");
     device.acknowledge("a".into());
-    let ack = Step::Send(Frame::Ack("a".into()));
+    let ack = Step::Send(Outgoing::Ack("a".into()));
     for _ in 0..3 {
         assert_eq!(device.poll(at(1)), ack, "until it is written");
     }
@@ -88,14 +88,14 @@ fn what_was_taken_is_remembered_over_connections_and_its_answer_is_not() {
 fn pings_are_answered_and_made() {
     let mut device = welcome();
     device.received(Ok(b"{\"ping\":3}"), at(10));
-    assert_eq!(device.poll(at(10)), Step::Send(Frame::Pong(3)));
+    assert_eq!(device.poll(at(10)), Step::Send(Outgoing::Pong(3)));
     device.received(Ok(b"{\"ping\":4}"), at(11));
     device.sent(at(11));
-    assert_eq!(device.poll(at(11)), Step::Send(Frame::Pong(4)), "the later one is not taken for the one written");
+    assert_eq!(device.poll(at(11)), Step::Send(Outgoing::Pong(4)), "the later one is not taken for the one written");
     device.sent(at(11));
-    assert_eq!(device.poll(at(2011)), Step::Send(Frame::Ping(1)));
+    assert_eq!(device.poll(at(2011)), Step::Send(Outgoing::Ping(1)));
     device.sent(at(2011));
-    assert_eq!(device.poll(at(6010)), Step::Send(Frame::Ping(2)));
+    assert_eq!(device.poll(at(6010)), Step::Send(Outgoing::Ping(2)));
     assert_eq!(device.poll(at(6011)), Step::Close(End::Silent));
 }
 
@@ -108,7 +108,7 @@ fn acknowledgements_wait_for_their_turn_and_for_the_welcome() {
     device.acknowledge("a".into());
     device.acknowledge("b".into());
     for id in ["a", "b"] {
-        assert_eq!(device.poll(at(1)), Step::Send(Frame::Ack(id.into())));
+        assert_eq!(device.poll(at(1)), Step::Send(Outgoing::Ack(id.into())));
         device.sent(at(1));
     }
     device.closed(at(9), 0);
@@ -116,20 +116,20 @@ fn acknowledgements_wait_for_their_turn_and_for_the_welcome() {
     device.acknowledge("late".into());
     assert_eq!(device.poll(at(400)), Step::WaitUntil(at(10_400)));
     device.received(Ok(WELCOME), at(400));
-    assert_eq!(device.poll(at(400)), Step::Send(Frame::Ack("late".into())));
+    assert_eq!(device.poll(at(400)), Step::Send(Outgoing::Ack("late".into())));
 }
 
 #[test]
 fn an_acknowledgement_that_was_given_out_settles_no_other_id() {
     let mut device = welcome();
     device.acknowledge("a".into());
-    assert_eq!(device.poll(at(1)), Step::Send(Frame::Ack("a".into())));
+    assert_eq!(device.poll(at(1)), Step::Send(Outgoing::Ack("a".into())));
     // A window of 2: the third takes the place of the first, while that is written.
     device.acknowledge("b".into());
     device.acknowledge("c".into());
     device.sent(at(1));
     for id in ["b", "c"] {
-        assert_eq!(device.poll(at(1)), Step::Send(Frame::Ack(id.into())));
+        assert_eq!(device.poll(at(1)), Step::Send(Outgoing::Ack(id.into())));
         device.sent(at(1));
     }
     assert!(matches!(device.poll(at(1)), Step::WaitUntil(_)));
@@ -139,7 +139,7 @@ fn an_acknowledgement_that_was_given_out_settles_no_other_id() {
 fn a_frame_that_came_without_a_line_is_taken_alike() {
     let mut device = welcome();
     assert_eq!(device.take(Frame::Ping(3), at(1500)), Event::Nothing);
-    assert_eq!(device.poll(at(1500)), Step::Send(Frame::Pong(3)));
+    assert_eq!(device.poll(at(1500)), Step::Send(Outgoing::Pong(3)));
     device.sent(at(1500));
     assert_eq!(device.poll(at(1500)), Step::WaitUntil(at(3500)), "a sign of life");
     device.closed(at(1500), 0);

@@ -7,7 +7,7 @@ use core::hint::black_box;
 use pushgate_core::{
     Error, Text,
     lingyang::{AccessTokens, Callback, ClientPush, Flag, Msg},
-    link::{Frame, Hello, MAX_LINE_LEN},
+    link::{Hello, MAX_LINE_LEN, Outgoing},
 };
 use pushgate_firmware::{Outcome, Run, run};
 
@@ -19,15 +19,15 @@ static RUNS: [Run; 1] = [Run { name: "push, hello, ack, ping, pong", items: 5, w
 fn every_payload(buf: &mut [u8]) -> Outcome {
     push(buf)?;
     let token = Text::from(black_box(TOKEN));
-    line(buf, &Frame::Hello(Hello { token }))?;
-    line(buf, &Frame::Ack(token))?;
-    line(buf, &Frame::Ping(number()))?;
-    line(buf, &Frame::Pong(number()))?;
+    line(buf, &Outgoing::Hello(Hello { token }))?;
+    line(buf, &Outgoing::Ack(token))?;
+    line(buf, &Outgoing::Ping(number()))?;
+    line(buf, &Outgoing::Pong(number()))?;
     Ok(5)
 }
 
 #[inline(never)]
-fn line(buf: &mut [u8], frame: &Frame<'_>) -> Result<(), Error> {
+fn line(buf: &mut [u8], frame: &Outgoing<'_>) -> Result<(), Error> {
     black_box(frame.write(buf)?);
     Ok(())
 }
