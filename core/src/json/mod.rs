@@ -4,14 +4,16 @@
 //! that are not UTF-8 and bytes after the value are refused with their offset. Nothing here recurses: nesting costs a
 //! bit a level and ends at [`MAX_DEPTH`].
 //!
-//! The members of a payload are declared once, as data (`schema.rs`). From that come two readers: one that walks the
-//! tables byte by byte, from chunks of any size, and knows every error ([`ChunkReader`] and the protocols' own batch
-//! readers; small, for devices), and one that is generated for the payload and reads a whole slice at once (for hosts).
-//! Likewise two writers, both generated: of calls (small), and inlined for the items of a batch (fast). Which one is at
-//! work makes no difference but of speed and size.
+//! The members of a payload are declared once, as data (`schema.rs`). From that come three readers: one that walks the
+//! tables byte by byte, from chunks of any size, and knows every payload and every error ([`ChunkReader`] and the
+//! protocols' own batch readers); a smaller one that walks the tables of a flat object which lies in memory as a whole
+//! (the frames of the device link and the answers: all that most devices read); and one that is generated for the payload
+//! and reads a whole slice at once (for hosts). Likewise two writers, both generated: of calls (small), and inlined for
+//! the items of a batch (fast). Which one is at work makes no difference but of speed and size.
 
 pub(crate) mod batch;
 mod chunks;
+pub(crate) mod flat;
 pub(crate) mod list;
 pub(crate) mod memory;
 pub(crate) mod object;

@@ -3,8 +3,9 @@
 use crate::{
     Error, Text, Verdict,
     json::{
+        flat::read_document,
         object::{object, payload},
-        value::{read_document, write_document},
+        value::write_document,
     },
 };
 
@@ -40,7 +41,7 @@ impl<'a> Reply<'a> {
     ///
     /// What is no such JSON, by the rules of [`json`](crate::json).
     pub fn read(body: &'a [u8]) -> Result<Self, Error> {
-        read_document(body, u32::MAX)
+        read_document(body)
     }
 
     /// Writes the body.

@@ -4,10 +4,11 @@ use crate::{
     Error, Text,
     json::{
         Payload, Whole,
+        flat::read_document,
         object::object,
         open_enum::open_words,
         schema::{Kind, Member, Schema},
-        value::{Value, read_document},
+        value::Value,
         values::Values,
         write::Writer,
     },
@@ -149,7 +150,7 @@ impl<'a> Frame<'a> {
     ///
     /// The first byte or member that breaks a rule; two frames in one line.
     pub fn read(line: &'a [u8]) -> Result<Self, Error> {
-        read_document(line, u32::MAX)
+        read_document(line)
     }
 
     /// Writes the line with its line feed; [`MAX_LINE_LEN`](super::MAX_LINE_LEN) bytes hold every frame whose texts

@@ -6,9 +6,10 @@ use crate::{
     Error, Text,
     answer::show_code,
     json::{
+        flat::read_document,
         object::{object, payload},
         open_enum::open_words,
-        value::{read_document, write_document},
+        value::write_document,
     },
 };
 
@@ -57,7 +58,7 @@ impl<'a> Reply<'a> {
     ///
     /// What is no such JSON, by the rules of [`json`](crate::json).
     pub fn read(body: &'a [u8]) -> Result<Self, Error> {
-        read_document(body, u32::MAX)
+        read_document(body)
     }
 
     /// Writes the body.

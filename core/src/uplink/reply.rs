@@ -6,10 +6,11 @@ use crate::{
     Error, Text,
     answer::show_code,
     json::{
+        flat::read_document,
         object::{object, payload},
         schema::{Kind, SIGNED},
         slice::Slice,
-        value::{Value, read_document, write_document},
+        value::{Value, write_document},
         values::Values,
         write::Writer,
     },
@@ -44,7 +45,7 @@ impl<'a> Reply<'a> {
     ///
     /// What is no such JSON, by the rules of [`json`](crate::json).
     pub fn read(body: &'a [u8]) -> Result<Self, Error> {
-        read_document(body, u32::MAX)
+        read_document(body)
     }
 
     /// Writes the body.
