@@ -6,6 +6,7 @@
 //! A panic is the finding.
 
 mod chunks;
+mod flat;
 mod http;
 mod link_sessions;
 mod outbox;
@@ -14,6 +15,7 @@ mod strict;
 mod writers;
 
 pub use chunks::{chunks, small};
+pub use flat::flat;
 pub use http::http;
 pub use link_sessions::link_sessions;
 pub use outbox::outbox;

@@ -11,8 +11,9 @@ use samples::{Kind, SAMPLES};
 type Body = fn(&[u8]);
 
 /// Each target's name, that of its seeds' folder, and its body.
-const TARGETS: [(&str, Body); 14] = [
+const TARGETS: [(&str, Body); 15] = [
     ("chunks", fuzz::chunks),
+    ("flat", fuzz::flat),
     ("http", fuzz::http),
     ("json", fuzz::json),
     ("lingyang", fuzz::lingyang),
