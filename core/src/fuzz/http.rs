@@ -101,7 +101,7 @@ fn heads(text: &str) {
         target: "/",
         host: "h",
         headers: &[("A", "b")],
-        body_len: text.len() as u64,
+        body_len: text.len(),
         connection: Connection::Close,
     };
     let (name, value) = ([(text, "b")], [("A", text)]);

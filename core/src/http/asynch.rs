@@ -36,7 +36,7 @@ pub async fn next<'p, S: Read + Write>(
     stream: &mut S,
 ) -> Result<Part<'p, 'p>, ExchangeError<S::Error>> {
     loop {
-        match exchange.want()? {
+        match exchange.want() {
             Want::Write => match stream.write(exchange.unwritten()).await.map_err(ExchangeError::Stream)? {
                 0 => return Err(ExchangeError::NotWritten),
                 len => exchange.written(len),
@@ -50,6 +50,7 @@ pub async fn next<'p, S: Read + Write>(
                 exchange.received(len)?;
             }
             Want::Part(found) => return Ok(exchange.part(found)),
+            Want::Fail => return Err(exchange.error().into()),
         }
     }
 }

@@ -32,7 +32,7 @@ pub fn next<'p, S: Read + Write>(
     stream: &mut S,
 ) -> Result<Part<'p, 'p>, ExchangeError<S::Error>> {
     loop {
-        match exchange.want()? {
+        match exchange.want() {
             Want::Write => match stream.write(exchange.unwritten()).map_err(ExchangeError::Stream)? {
                 0 => return Err(ExchangeError::NotWritten),
                 len => exchange.written(len),
@@ -46,6 +46,7 @@ pub fn next<'p, S: Read + Write>(
                 exchange.received(len)?;
             }
             Want::Part(found) => return Ok(exchange.part(found)),
+            Want::Fail => return Err(exchange.error().into()),
         }
     }
 }

@@ -92,21 +92,13 @@ pub enum ResponseError {
     Folded,
     /// A control character, or a carriage return without a line feed (RFC 9110, section 5.5; RFC 9112, section 2.2).
     Control,
-    /// The head, with those of interim answers, is longer than the limit, or the trailers are.
-    HeadTooLong {
-        /// Bytes allowed.
-        limit: u16,
-    },
-    /// The head, with those of interim answers, has more headers than the limit, or the trailers have.
-    TooManyHeaders {
-        /// Headers allowed.
-        limit: u16,
-    },
+    /// The head, with those of interim answers, is longer than [`Limits::head`](super::Limits::head), or the trailers are.
+    HeadTooLong,
+    /// The head, with those of interim answers, has more headers than [`Limits::headers`](super::Limits::headers), or the
+    /// trailers have.
+    TooManyHeaders,
     /// The buffer for a line cannot hold what must be known of this one.
-    LineTooLong {
-        /// Bytes there are.
-        capacity: u16,
-    },
+    LineTooLong,
     /// `Content-Length` is no number (RFC 9110, section 8.6), or one of more than 32 bits (ours).
     ContentLength,
     /// `Content-Length` stands there twice with different numbers (RFC 9112, section 6.3).
@@ -118,11 +110,8 @@ pub enum ResponseError {
     TwoLengths,
     /// A chunk does not begin with one to eight hexadecimal digits and a line end (RFC 9112, section 7.1).
     ChunkSize,
-    /// A chunk is larger than the limit.
-    ChunkTooLarge {
-        /// Bytes allowed.
-        limit: u32,
-    },
+    /// A chunk is larger than [`Limits::chunk`](super::Limits::chunk).
+    ChunkTooLarge,
     /// A chunk is longer than its size says: no line end follows it (RFC 9112, section 7.1).
     ChunkEnd,
 }
@@ -132,7 +121,7 @@ impl ResponseError {
     #[must_use]
     pub const fn blame(&self) -> Blame {
         match self {
-            Self::LineTooLong { .. } => Blame::Capacity,
+            Self::LineTooLong => Blame::Capacity,
             _ => Blame::Peer,
         }
     }
@@ -149,25 +138,17 @@ impl fmt::Display for ResponseError {
             Self::HeaderName => "header: must be a name, a colon right after it, and a value",
             Self::Folded => "header: must stand in one line",
             Self::Control => "head: holds a control character, or a carriage return without a line feed",
-            Self::HeadTooLong { limit } => return numbered(f, "head: longer than ", limit.into(), " bytes"),
-            Self::TooManyHeaders { limit } => return numbered(f, "head: has more than ", limit.into(), " headers"),
-            Self::LineTooLong { capacity } => {
-                return numbered(
-                    f,
-                    "head: a line that must be read is longer than its buffer of ",
-                    capacity.into(),
-                    " bytes",
-                );
+            Self::HeadTooLong => "head: longer than Limits::head allows; raise it if the server may send so much",
+            Self::TooManyHeaders => {
+                "head: more headers than Limits::headers allows; raise it if the server may send so many"
             }
+            Self::LineTooLong => "head: a line that must be read is longer than the buffer for a line; make it larger",
             Self::ContentLength => "Content-Length: must be a number of decimal digits, at most 4294967295",
             Self::ContentLengths => "Content-Length: stands there twice with different numbers",
             Self::TransferEncoding => "Transfer-Encoding: must be chunked, once, in HTTP/1.1",
             Self::TwoLengths => "Transfer-Encoding: must not stand beside Content-Length",
             Self::ChunkSize => "chunk: must begin with one to eight hexadecimal digits and a line end",
-            Self::ChunkTooLarge { limit } => {
-                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-                return numbered(f, "chunk: larger than ", limit, " bytes");
-            }
+            Self::ChunkTooLarge => "chunk: larger than Limits::chunk allows; raise it if the server may send so much",
             Self::ChunkEnd => "chunk: longer than its size says",
         })
     }

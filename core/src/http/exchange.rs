@@ -1,6 +1,6 @@
 //! A request and its answer over one connection, without I/O: what to write, when to read, what was found.
 
-use super::{Connection, Part, Request, RequestError, Response, ResponseError, response::Found};
+use super::{Part, Request, RequestError, Response, ResponseError, grammar::between, response::Found};
 
 /// A request on its way and its answer on the way back.
 ///
@@ -60,14 +60,15 @@ use super::{Connection, Part, Request, RequestError, Response, ResponseError, re
 /// The whole request goes out before the answer is looked at. A server that refuses a large body early may close the
 /// connection meanwhile; a device's bodies are small enough to be underway by then.
 #[derive(Debug)]
+#[repr(C)] // as in `Response`
 pub struct Exchange<'x> {
+    stage: Stage,
     /// First the head, then what was read.
     buf: &'x mut [u8],
     /// Where in the buffer what is to be written, or looked at, begins and ends.
     start: usize,
     end: usize,
     body: &'x [u8],
-    stage: Stage,
     response: Response<'x>,
 }
 
@@ -100,6 +101,7 @@ pub(super) enum Want {
     Flush,
     Read,
     Part(Found),
+    Fail,
 }
 
 impl<'x> Exchange<'x> {
@@ -117,7 +119,7 @@ impl<'x> Exchange<'x> {
         buf: &'x mut [u8],
         line: &'x mut [u8],
     ) -> Result<Self, RequestError> {
-        let end = Request { body_len: body.len() as u64, ..*request }.write(buf)?.len();
+        let end = request.write_head(body.len(), buf)?;
         Ok(Self { buf, start: 0, end, body, stage: Stage::Head, response: Response::new(request.method, line) })
     }
 
@@ -127,25 +129,27 @@ impl<'x> Exchange<'x> {
     ///
     /// What came is no answer; the connection is to be closed.
     pub fn step(&mut self) -> Result<Step<'_>, ResponseError> {
-        Ok(match self.want()? {
+        Ok(match self.want() {
             Want::Write => Step::Write(self.unwritten()),
             Want::Flush => Step::Flush,
             Want::Read => Step::Read(self.room()),
             Want::Part(found) => Step::Part(self.part(found)),
+            Want::Fail => return Err(self.error()),
         })
     }
 
     /// Notes that `len` bytes of [`Step::Write`] have been written.
     pub fn written(&mut self, len: usize) {
-        match self.stage {
-            Stage::Head => self.start = self.start.saturating_add(len).min(self.end),
-            Stage::Body => self.body = self.body.get(len..).unwrap_or_default(),
-            Stage::Flush | Stage::Answer => return,
+        if !matches!(self.stage, Stage::Head | Stage::Body) {
+            return;
         }
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-            self.stage = if self.body.is_empty() { Stage::Flush } else { Stage::Body };
+        self.start = self.start.saturating_add(len);
+        if self.start < self.end {
+            return;
         }
+        let body_len = if matches!(self.stage, Stage::Head) { self.body.len() } else { 0 };
+        (self.start, self.end) = (0, body_len);
+        self.stage = if body_len > 0 { Stage::Body } else { Stage::Flush };
     }
 
     /// Notes that what was written is on its way.
@@ -162,7 +166,10 @@ impl<'x> Exchange<'x> {
     /// The stream has ended before the answer ([`Response::closed`]).
     pub fn received(&mut self, len: usize) -> Result<(), ResponseError> {
         if len == 0 {
-            return self.response.closed().map(drop);
+            return match self.response.end() {
+                Found::Fault => Err(self.error()),
+                _ => Ok(()),
+            };
         }
         (self.start, self.end) = (0, len.min(self.buf.len()));
         Ok(())
@@ -172,33 +179,39 @@ impl<'x> Exchange<'x> {
     #[must_use]
     pub fn rest(&self) -> &[u8] {
         match self.stage {
-            Stage::Answer => self.buf.get(self.start..self.end).unwrap_or_default(),
+            Stage::Answer => between(self.buf, self.start, self.end),
             _ => &[],
         }
     }
 
-    pub(super) fn want(&mut self) -> Result<Want, ResponseError> {
+    pub(super) fn want(&mut self) -> Want {
         match self.stage {
-            Stage::Head | Stage::Body => return Ok(Want::Write),
-            Stage::Flush => return Ok(Want::Flush),
+            Stage::Head | Stage::Body => return Want::Write,
+            Stage::Flush => return Want::Flush,
             Stage::Answer => {}
         }
-        let mut input = self.buf.get(self.start..self.end).unwrap_or_default();
-        let found = self.response.advance(&mut input)?;
+        let mut input = between(self.buf, self.start, self.end);
+        let found = self.response.advance(&mut input);
         self.start = self.end.saturating_sub(input.len());
-        Ok(match found {
-            Found::Nothing => Want::Read,
+        if self.start < self.end && matches!(found, Found::End) {
             // Bytes that nobody asked for: whatever they are, they would pass for the next answer.
-            Found::End(Connection::KeepAlive) if self.start < self.end => Want::Part(Found::End(Connection::Close)),
+            self.response.end_connection();
+        }
+        match found {
+            Found::Nothing => Want::Read,
+            Found::Fault => Want::Fail,
             found => Want::Part(found),
-        })
+        }
+    }
+
+    /// Why there is no answer.
+    pub(super) fn error(&self) -> ResponseError {
+        self.response.error()
     }
 
     pub(super) fn unwritten(&self) -> &[u8] {
-        match self.stage {
-            Stage::Head => self.buf.get(self.start..self.end).unwrap_or_default(),
-            _ => self.body,
-        }
+        let bytes = if matches!(self.stage, Stage::Head) { &*self.buf } else { self.body };
+        between(bytes, self.start, self.end)
     }
 
     pub(super) fn room(&mut self) -> &mut [u8] {
@@ -206,7 +219,6 @@ impl<'x> Exchange<'x> {
     }
 
     pub(super) fn part(&self, found: Found) -> Part<'_, '_> {
-        let taken = self.buf.get(..self.start).unwrap_or_default();
-        self.response.part(found, taken).unwrap_or(Part::Body(&[]))
+        self.response.part(found, self.buf, self.start)
     }
 }

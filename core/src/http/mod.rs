@@ -18,6 +18,7 @@ pub mod asynch;
 pub mod blocking;
 mod error;
 mod exchange;
+mod grammar;
 mod request;
 mod response;
 
@@ -36,19 +37,4 @@ pub enum Connection {
     Close,
     /// It speaks another protocol from here on (RFC 9110, section 7.8): after an answer, one with status 101.
     Upgrade,
-}
-
-/// Whether a byte may stand in a token, such as a header's name (RFC 9110, section 5.6.2).
-const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-        )
-}
-
-/// Whether a byte may not stand in a header's value or a line of a head: a control character but the tab (RFC 9110,
-/// section 5.5).
-const fn is_control(byte: u8) -> bool {
-    byte < b' ' && byte != b'\t' || byte == 0x7f
 }

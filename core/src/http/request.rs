@@ -1,7 +1,9 @@
 //! Writing a request's head into the caller's buffer.
 
-use super::{Connection, RequestError, is_control, is_token};
-use crate::json::write::Writer;
+use super::{
+    Connection, RequestError,
+    grammar::{Class, HOST, TARGET, TOKEN, VALUE, Word, between},
+};
 
 /// What to ask: everything but the body, which follows the head as it is.
 ///
@@ -33,7 +35,7 @@ pub struct Request<'r> {
     /// Other headers, name and value. Not among them: `Host`, `Content-Length`, `Transfer-Encoding` and `Connection`.
     pub headers: &'r [(&'r str, &'r str)],
     /// Bytes of the body. 0 is said too where a body is expected (RFC 9110, section 8.6).
-    pub body_len: u64,
+    pub body_len: usize,
     /// What this side wants of the connection.
     pub connection: Connection,
 }
@@ -75,9 +77,6 @@ impl Method {
     }
 }
 
-/// The headers that a head has from its own parts: one more of them could say something else.
-const OWN: [&str; 4] = ["Host", "Content-Length", "Transfer-Encoding", "Connection"];
-
 impl Request<'_> {
     /// Writes the head into `buf` and returns it: all that goes before the body.
     ///
@@ -86,58 +85,96 @@ impl Request<'_> {
     /// [`RequestError::BufferFull`] with the length it takes. The others say which part would not be read as it was
     /// meant: a line end in a value would begin another header, or another request.
     pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], RequestError> {
-        self.check()?;
-        let capacity = buf.len();
-        let mut head = Writer::new(buf);
-        put(&mut head, [self.method.as_str(), " ", self.target, " HTTP/1.1\r\nHost: ", self.host]);
-        for (name, value) in self.headers {
-            put(&mut head, ["\r\n", name, ": ", value, ""]);
-        }
-        let connection = match self.connection {
-            Connection::KeepAlive => "",
-            Connection::Close => "\r\nConnection: close",
-            Connection::Upgrade => "\r\nConnection: Upgrade",
-        };
-        let has_length = self.body_len > 0 || self.method.expects_body();
-        put(&mut head, [connection, if has_length { "\r\nContent-Length: " } else { "" }, "", "", ""]);
-        if has_length {
-            head.unsigned(self.body_len);
-        }
-        put(&mut head, ["\r\n\r\n", "", "", "", ""]);
-        let needed = head.len();
-        head.finish().map_err(|_| RequestError::BufferFull { needed, capacity })
+        let len = self.write_head(self.body_len, buf)?;
+        Ok(between(buf, 0, len))
     }
 
-    fn check(&self) -> Result<(), RequestError> {
-        let visible = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
-        if !self.target.starts_with('/') || !self.target.bytes().all(visible) {
+    /// Writes the head of a request with a body of this length, and returns the head's own.
+    pub(super) fn write_head(&self, body_len: usize, buf: &mut [u8]) -> Result<usize, RequestError> {
+        let mut head = Head { buf, len: 0 };
+        head.bytes(self.method.as_str().as_bytes());
+        head.bytes(b" ");
+        if !self.target.starts_with('/') || !head.checked(self.target, &TARGET) {
             return Err(RequestError::Target);
         }
-        // RFC 3986, section 3.2, without user information: what ends or splits a host is no part of it.
-        let in_host = |byte| visible(byte) && !matches!(byte, b'/' | b'?' | b'@' | b'\\' | b',');
-        if self.host.is_empty() || !self.host.bytes().all(in_host) {
+        head.bytes(b" HTTP/1.1\r\nHost: ");
+        if !head.checked(self.host, &HOST) || self.host.is_empty() {
             return Err(RequestError::Host);
         }
         for (index, (name, value)) in self.headers.iter().enumerate() {
-            if name.is_empty() || !name.bytes().all(is_token) {
+            head.bytes(b"\r\n");
+            if !head.checked(name, &TOKEN) || name.is_empty() {
                 return Err(RequestError::HeaderName(index));
             }
-            if OWN.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+            // Those that the head has from its own parts: one more could say something else.
+            if let Some(Word::Host | Word::ContentLength | Word::TransferEncoding | Word::Connection) =
+                Word::of(name.as_bytes())
+            {
                 return Err(RequestError::OwnHeader(index));
             }
-            if value.bytes().any(is_control) {
+            head.bytes(b": ");
+            if !head.checked(value, &VALUE) {
                 return Err(RequestError::HeaderValue(index));
             }
         }
-        Ok(())
+        head.bytes(match self.connection {
+            Connection::KeepAlive => &b""[..],
+            Connection::Close => b"\r\nConnection: close",
+            Connection::Upgrade => b"\r\nConnection: Upgrade",
+        });
+        if body_len > 0 || self.method.expects_body() {
+            head.bytes(b"\r\nContent-Length: ");
+            head.number(body_len);
+        }
+        head.bytes(b"\r\n\r\n");
+        let (needed, capacity) = (head.len, head.buf.len());
+        if needed > capacity {
+            return Err(RequestError::BufferFull { needed, capacity });
+        }
+        Ok(needed)
     }
 }
 
-/// Always as many at once, so that a device has the loop once.
-#[inline(never)]
-fn put(head: &mut Writer<'_>, texts: [&str; 5]) {
-    for text in texts {
-        head.raw(text.as_bytes());
+/// A head under way. A full buffer does not stop the count, so that the error tells how many bytes it takes.
+struct Head<'b> {
+    buf: &'b mut [u8],
+    len: usize,
+}
+
+impl Head<'_> {
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn bytes(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.byte(byte);
+        }
+    }
+
+    /// Writes a text, and says whether all of it is of a class.
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn checked(&mut self, text: &str, class: &Class) -> bool {
+        self.bytes(text.as_bytes());
+        class.span(text.as_bytes()) == text.len()
+    }
+
+    fn number(&mut self, mut number: usize) {
+        let mut digits = [0; usize::MAX.ilog10() as usize + 1];
+        let mut start = digits.len();
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' | u8::try_from(number % 10).unwrap_or(0);
+            start -= 1;
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        self.bytes(digits.get(start..).unwrap_or_default());
+    }
+
+    fn byte(&mut self, byte: u8) {
+        if let Some(place) = self.buf.get_mut(self.len) {
+            *place = byte;
+        }
+        self.len = self.len.saturating_add(1);
     }
 }
 
@@ -171,7 +208,7 @@ mod tests {
         // "A user agent SHOULD send Content-Length in a request when the method defines a meaning for enclosed content"
         written(PUSH, "POST /push?a=1 HTTP/1.1\r\nHost: h:8080\r\nContent-Length: 0\r\n\r\n");
         written(
-            Request { body_len: u64::MAX, ..PUSH },
+            Request { body_len: usize::MAX, ..PUSH },
             "POST /push?a=1 HTTP/1.1\r\nHost: h:8080\r\nContent-Length: 18446744073709551615\r\n\r\n",
         );
         written(Request { method: Method::Get, ..PUSH }, "GET /push?a=1 HTTP/1.1\r\nHost: h:8080\r\n\r\n");

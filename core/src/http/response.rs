@@ -1,11 +1,15 @@
 //! Reading an answer from slices of any size.
 
 mod framing;
+mod head;
+mod part;
 #[cfg(test)]
 mod tests;
 
-use super::{Connection, Method, ResponseError, is_control, is_token};
-use framing::{Framing, Unheld};
+use super::{Connection, Method, ResponseError, grammar::between};
+use framing::Framing;
+
+pub use part::{Header, Part};
 
 /// What an answer may take (ours). Each is a bound on what a server can make a device do without getting on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +32,6 @@ impl Default for Limits {
         Self::DEFAULT
     }
 }
-
-/// Bytes that the line before a chunk may take, extensions and all (ours): each chunk may have one.
-const CHUNK_LINE: u16 = 256;
-
-/// The most digits of a chunk's size (ours): 32 bits.
-const SIZE_DIGITS: u8 = 8;
 
 /// A reader of one answer.
 ///
@@ -73,82 +71,45 @@ const SIZE_DIGITS: u8 = 8;
 ///   So is any coding but `chunked`.
 /// - Extensions of chunks are passed over, and so are trailers (RFC 9112, section 7.1).
 #[derive(Debug)]
+#[repr(C)] // the small ones first, where the short instructions reach them: 40 bytes of flash
 pub struct Response<'b> {
-    line: &'b mut [u8],
+    state: State,
+    /// Why it has failed, once it has.
+    error: ResponseError,
+    /// The last byte that was taken into a line.
+    last: u8,
+    without_body: bool,
+    framing: Framing,
     /// Bytes of the line, those that had no room included.
     len: u16,
-    framing: Framing,
-    limits: Limits,
     /// Bytes that the lines under way may still take.
     bytes_left: u16,
     headers_left: u16,
     status: u16,
-    state: State,
-    /// Whether the last byte was a carriage return.
-    return_seen: bool,
-    /// Whether the line has been read: another begins with the next byte.
-    line_read: bool,
-    without_body: bool,
+    limits: Limits,
+    line: &'b mut [u8],
+    /// The length of what was found: of a header's name, or of a piece of the body, the last taken from the input.
+    found_len: usize,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// Where the reader is, in an order that [`Response::end`] counts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     StatusLine,
     Headers,
-    /// A body of known length.
-    Length,
     ChunkSize,
     Chunk,
     /// The line end after a chunk.
     ChunkEnd,
     Trailers,
+    /// A body of known length.
+    Length,
     /// A body as long as the connection.
     UntilClose,
     /// All has been read; the end is to be told.
-    Ending(Connection),
-    Ended(Connection),
-    Failed(ResponseError),
-}
-
-/// What an answer holds, in this order: a status, headers, pieces of a body, the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part<'h, 'i> {
-    /// The status of the answer, from 100 to 599. It comes once.
-    Status(u16),
-    /// A header of it.
-    Header(Header<'h>),
-    /// The next piece of the body, never empty.
-    Body(&'i [u8]),
-    /// The answer is complete; what is left of the input is no part of it, and came too early unless the connection is
-    /// upgraded. A connection with such bytes is not to be used again.
-    End(Connection),
-}
-
-/// A header as it came, without the white space around its value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header<'h> {
-    /// Its name, a token; upper and lower case are the same ([`is`](Self::is)).
-    pub name: &'h [u8],
-    /// Its value, which need not be UTF-8; `None` when the line is longer than its buffer.
-    pub value: Option<&'h [u8]>,
-}
-
-impl Header<'_> {
-    /// Whether this is the header called `name` (RFC 9110, section 5.1: "field names are case-insensitive").
-    #[must_use]
-    pub const fn is(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name.as_bytes())
-    }
-}
-
-impl<'h> Header<'h> {
-    /// The header in a line, of which a part is held, and whose name has this length.
-    fn of(held: &'h [u8], name_len: usize, is_cut: bool) -> Self {
-        let (name, value) = held.split_at_checked(name_len).unwrap_or_default();
-        // Of white space only spaces and tabs came this far.
-        let value = value.get(1..).unwrap_or_default().trim_ascii();
-        Self { name, value: (!is_cut).then_some(value) }
-    }
+    Ending,
+    Ended,
+    Failed,
 }
 
 /// What a step found. It has no borrow, so that the caller's may end where it must.
@@ -156,11 +117,10 @@ impl<'h> Header<'h> {
 pub(super) enum Found {
     Nothing,
     Status,
-    /// A header, with the length of its name.
-    Header(usize),
-    /// A piece of the body of this length, the last taken from the input.
-    Body(usize),
-    End(Connection),
+    Header,
+    Body,
+    End,
+    Fault,
 }
 
 impl<'b> Response<'b> {
@@ -179,15 +139,16 @@ impl<'b> Response<'b> {
         Self {
             line,
             len: 0,
-            framing: Framing::new(),
+            last: b'\n',
+            state: State::StatusLine,
+            error: ResponseError::Closed,
+            framing: Framing::new(0),
             limits,
             bytes_left: limits.head,
             headers_left: limits.headers,
             status: 0,
-            state: State::StatusLine,
-            return_seen: false,
-            line_read: false,
             without_body: matches!(method, Method::Head),
+            found_len: 0,
         }
     }
 
@@ -201,19 +162,14 @@ impl<'b> Response<'b> {
     /// What came is no answer; the same error again from then on.
     pub fn feed<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Part<'_, 'i>>, ResponseError> {
         let whole = *input;
-        let found = self.advance(input)?;
-        Ok(self.part(found, whole.get(..whole.len().saturating_sub(input.len())).unwrap_or_default()))
-    }
-
-    /// The part that was found at the end of what was `taken`.
-    pub(super) fn part<'i>(&self, found: Found, taken: &'i [u8]) -> Option<Part<'_, 'i>> {
-        Some(match found {
-            Found::Nothing => return None,
-            Found::Status => Part::Status(self.status),
-            Found::Header(name_len) => Part::Header(Header::of(self.held(), name_len, self.is_cut())),
-            Found::Body(len) => Part::Body(taken.get(taken.len().saturating_sub(len)..).unwrap_or_default()),
-            Found::End(connection) => Part::End(connection),
-        })
+        match self.advance(input) {
+            Found::Nothing => Ok(None),
+            Found::Fault => Err(self.error()),
+            found => {
+                let taken = whole.len().saturating_sub(input.len());
+                Ok(Some(self.part(found, whole, taken)))
+            }
+        }
     }
 
     /// Notes that the stream has ended. `Ok` = the answer is complete, or was before; [`feed`](Self::feed) tells so too.
@@ -223,246 +179,102 @@ impl<'b> Response<'b> {
     /// [`ResponseError::Closed`] before the first byte, and otherwise where the answer was cut off. A body in chunks
     /// without the last one is cut off, however it looks (RFC 9112, section 8).
     pub fn closed(&mut self) -> Result<Connection, ResponseError> {
-        let error = match self.state {
-            State::StatusLine if self.bytes_left == self.limits.head => ResponseError::Closed,
-            State::StatusLine | State::Headers => ResponseError::EndsInHead,
-            State::Length | State::ChunkSize | State::Chunk | State::ChunkEnd | State::Trailers => {
-                ResponseError::EndsInBody
-            }
-            State::UntilClose => {
-                self.state = State::Ending(Connection::Close);
-                return Ok(Connection::Close);
-            }
-            State::Ending(connection) | State::Ended(connection) => return Ok(connection),
-            State::Failed(error) => error,
-        };
-        self.state = State::Failed(error);
-        Err(error)
-    }
-
-    /// As [`feed`](Self::feed), without a borrow that lasts.
-    pub(super) fn advance(&mut self, input: &mut &[u8]) -> Result<Found, ResponseError> {
-        let outcome = self.next(input);
-        if let Err(error) = outcome {
-            self.state = State::Failed(error);
+        match self.end() {
+            Found::Fault => Err(self.error()),
+            _ => Ok(self.connection()),
         }
-        outcome
     }
 
-    fn next(&mut self, input: &mut &[u8]) -> Result<Found, ResponseError> {
+    /// As [`closed`](Self::closed), without an outcome to move about.
+    pub(super) fn end(&mut self) -> Found {
+        if self.state < State::UntilClose {
+            return self.fail(if self.state > State::Headers {
+                ResponseError::EndsInBody
+            } else if self.state == State::StatusLine && self.bytes_left == self.limits.head {
+                ResponseError::Closed
+            } else {
+                ResponseError::EndsInHead
+            });
+        }
+        match self.state {
+            State::Failed => return Found::Fault,
+            State::UntilClose => self.state = State::Ending,
+            _ => {}
+        }
+        Found::End
+    }
+
+    /// As [`feed`](Self::feed), without a borrow that lasts. Its state says which part was found: [`part`](Self::part).
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(super) fn advance(&mut self, input: &mut &[u8]) -> Found {
         loop {
             match self.state {
-                State::Length | State::Chunk | State::UntilClose => return Ok(self.body(input)),
-                State::ChunkEnd => {
-                    let Some(byte) = take(input) else { return Ok(Found::Nothing) };
-                    match (byte, self.return_seen) {
-                        (b'\r', false) => self.return_seen = true,
-                        (b'\n', true) => self.begin(State::ChunkSize, CHUNK_LINE),
-                        _ => return Err(ResponseError::ChunkEnd),
-                    }
+                State::Chunk | State::Length | State::UntilClose => return self.body(input),
+                State::Ending => {
+                    self.state = State::Ended;
+                    return Found::End;
                 }
-                State::Ending(connection) => {
-                    self.state = State::Ended(connection);
-                    return Ok(Found::End(connection));
-                }
-                State::Ended(_) => return Ok(Found::Nothing),
-                State::Failed(error) => return Err(error),
-                State::StatusLine | State::Headers | State::ChunkSize | State::Trailers => {
-                    if !self.read_line(input)? {
-                        return Ok(Found::Nothing);
-                    }
-                    match self.take_line()? {
-                        Found::Nothing => {}
-                        found => return Ok(found),
-                    }
-                }
+                State::Ended => return Found::Nothing,
+                State::Failed => return Found::Fault,
+                _ => {}
+            }
+            let Some((&byte, rest)) = input.split_first() else { return Found::Nothing };
+            *input = rest;
+            match self.byte(byte) {
+                Found::Nothing => {}
+                found => return found,
             }
         }
     }
 
-    fn begin(&mut self, state: State, bytes: u16) {
-        self.state = state;
-        self.bytes_left = bytes;
-        self.return_seen = false;
-    }
-
-    /// Takes bytes into the line, and says whether it has ended.
-    fn read_line(&mut self, input: &mut &[u8]) -> Result<bool, ResponseError> {
-        if self.line_read {
-            self.line_read = false;
-            self.len = 0;
-        }
-        while let Some(byte) = take(input) {
-            self.bytes_left = self.bytes_left.checked_sub(1).ok_or_else(|| self.too_long())?;
-            if byte == b'\n' {
-                if matches!(self.state, State::ChunkSize) && !self.return_seen {
-                    return Err(ResponseError::ChunkSize);
-                }
-                self.return_seen = false;
-                self.line_read = true;
-                return Ok(true);
-            }
-            if self.return_seen {
-                return Err(ResponseError::Control);
-            }
-            if byte == b'\r' {
-                self.return_seen = true;
-                continue;
-            }
-            if is_control(byte) {
-                return Err(ResponseError::Control);
-            }
-            if let Some(place) = self.line.get_mut(usize::from(self.len)) {
-                *place = byte;
-            }
-            self.len = self.len.saturating_add(1);
-        }
-        Ok(false)
-    }
-
-    fn too_long(&self) -> ResponseError {
-        match self.state {
-            State::ChunkSize => ResponseError::ChunkSize,
-            _ => ResponseError::HeadTooLong { limit: self.limits.head },
+    /// The part that was found in `input`, of which so much is `taken`.
+    pub(super) fn part<'i>(&self, found: Found, input: &'i [u8], taken: usize) -> Part<'_, 'i> {
+        match found {
+            Found::Status => Part::Status(self.status),
+            Found::Header => Part::Header(Header::of(self.held(), self.found_len, self.is_cut())),
+            Found::End => Part::End(self.connection()),
+            _ => Part::Body(between(input, taken.saturating_sub(self.found_len), taken)),
         }
     }
 
-    fn take_line(&mut self) -> Result<Found, ResponseError> {
-        match self.state {
-            State::StatusLine => self.status_line(),
-            State::ChunkSize => self.chunk_size(),
-            _ if self.len == 0 => {
-                self.end_headers();
-                Ok(Found::Nothing)
-            }
-            _ => self.header_line(),
-        }
+    /// Why there is no answer.
+    pub(super) fn error(&self) -> ResponseError {
+        self.error
     }
 
-    fn status_line(&mut self) -> Result<Found, ResponseError> {
-        let Some((head, rest)) = self.held().split_first_chunk::<12>() else {
-            return Err(self.unheld(ResponseError::StatusLine));
-        };
-        let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', version @ (b'0' | b'1'), b' ', digits @ ..] = head else {
-            return Err(ResponseError::StatusLine);
-        };
-        let digits: &[u8; 3] = digits;
-        if !digits.iter().all(u8::is_ascii_digit) || !matches!(rest, [] | [b' ', ..]) {
-            return Err(ResponseError::StatusLine);
-        }
-        let status = digits.iter().fold(0, |status, &digit| status * 10 + u16::from(digit & 15));
-        if !(100..600).contains(&status) {
-            return Err(ResponseError::Status);
-        }
-        self.framing = Framing::version(*version);
-        self.status = status;
-        self.state = State::Headers;
-        Ok(if self.is_interim() { Found::Nothing } else { Found::Status })
+    /// Has the connection closed after the answer, whatever the answer says.
+    pub(super) fn end_connection(&mut self) {
+        self.framing.say(framing::CLOSES);
     }
 
-    /// Whether another head follows this one.
-    const fn is_interim(&self) -> bool {
-        self.status < 200 && self.status != 101
-    }
-
-    fn header_line(&mut self) -> Result<Found, ResponseError> {
-        let limit = self.limits.headers;
-        self.headers_left = self.headers_left.checked_sub(1).ok_or(ResponseError::TooManyHeaders { limit })?;
-        let line = self.held();
-        if let [b' ' | b'\t', ..] = line {
-            return Err(ResponseError::Folded);
-        }
-        let Some(name_len) = line.iter().position(|&byte| !is_token(byte)) else {
-            return Err(self.unheld(ResponseError::HeaderName));
-        };
-        if name_len == 0 || line.get(name_len) != Some(&b':') {
-            return Err(ResponseError::HeaderName);
-        }
-        if matches!(self.state, State::Trailers) {
-            return Ok(Found::Nothing);
-        }
-        let is_cut = self.is_cut();
-        let line = self.line.get(..usize::from(self.len)).unwrap_or(self.line);
-        let Header { name, value } = Header::of(line, name_len, is_cut);
-        self.framing.header(name, value).map_err(|why| match why {
-            Unheld::Cut => self.line_too_long(),
-            Unheld::Refused(error) => error,
-        })?;
-        Ok(if self.is_interim() { Found::Nothing } else { Found::Header(name_len) })
-    }
-
-    /// Decides what follows the head (RFC 9112, section 6.3), or ends the answer after the trailers.
-    fn end_headers(&mut self) {
-        let framing = self.framing;
-        let connection = framing.connection();
-        if self.is_interim() {
-            self.state = State::StatusLine;
-        } else if self.status == 101 {
-            self.state = State::Ending(Connection::Upgrade);
-        } else if self.without_body || matches!(self.status, 204 | 304) || matches!(self.state, State::Trailers) {
-            self.state = State::Ending(connection);
-        } else if framing.chunked {
-            self.begin(State::ChunkSize, CHUNK_LINE);
-        } else if framing.has_length {
-            self.state = if framing.left == 0 { State::Ending(connection) } else { State::Length };
-        } else {
-            self.state = State::UntilClose;
-        }
-    }
-
-    fn chunk_size(&mut self) -> Result<Found, ResponseError> {
-        let (mut size, mut digits) = (0_u32, 0);
-        let mut rest = self.held();
-        while let [byte, after @ ..] = rest
-            && let Some(digit) = char::from(*byte).to_digit(16)
-        {
-            size = size << 4 | digit;
-            digits += 1;
-            if digits > SIZE_DIGITS {
-                return Err(ResponseError::ChunkSize);
-            }
-            rest = after;
-        }
-        // "A recipient MUST parse and remove such bad whitespace" (RFC 9112, section 7.1.1, with RFC 9110, section 5.6.3).
-        match rest.trim_ascii() {
-            [] if self.is_cut() => return Err(self.line_too_long()),
-            [] | [b';', ..] if digits > 0 => {}
-            _ => return Err(ResponseError::ChunkSize),
-        }
-        let limit = self.limits.chunk;
-        if size > limit {
-            return Err(ResponseError::ChunkTooLarge { limit });
-        }
-        self.framing.left = size;
-        if size == 0 {
-            self.headers_left = self.limits.headers;
-            self.begin(State::Trailers, self.limits.head);
-        } else {
-            self.state = State::Chunk;
-        }
-        Ok(Found::Nothing)
+    /// What becomes of the connection after the answer.
+    fn connection(&self) -> Connection {
+        if self.status == 101 { Connection::Upgrade } else { self.framing.connection() }
     }
 
     /// Takes what there is of the body.
     fn body(&mut self, input: &mut &[u8]) -> Found {
-        let all = input.len();
-        let len = match self.state {
-            State::UntilClose => all,
-            _ => all.min(self.framing.left as usize),
-        };
+        let until_close = matches!(self.state, State::UntilClose);
+        let len = if until_close { input.len() } else { input.len().min(self.framing.left as usize) };
         if len == 0 {
             return Found::Nothing;
         }
         *input = input.get(len..).unwrap_or_default();
-        self.framing.left = self.framing.left.saturating_sub(u32::try_from(len).unwrap_or(u32::MAX));
-        if self.framing.left == 0 {
-            match self.state {
-                State::Length => self.state = State::Ending(self.framing.connection()),
-                State::Chunk => self.begin(State::ChunkEnd, 0),
-                _ => {}
+        self.found_len = len;
+        if !until_close {
+            // The length is the lesser of the two.
+            self.framing.left = self.framing.left.wrapping_sub(u32::try_from(len).unwrap_or(0));
+            if self.framing.left == 0 {
+                self.state = if matches!(self.state, State::Chunk) { State::ChunkEnd } else { State::Ending };
             }
         }
-        Found::Body(len)
+        Found::Body
+    }
+
+    fn fail(&mut self, error: ResponseError) -> Found {
+        self.state = State::Failed;
+        self.error = error;
+        Found::Fault
     }
 
     /// What the buffer holds of the line.
@@ -474,19 +286,4 @@ impl<'b> Response<'b> {
     const fn is_cut(&self) -> bool {
         self.len as usize > self.line.len()
     }
-
-    /// The error of a line that does not have what it must: it may be there, and had no room.
-    fn unheld(&self, error: ResponseError) -> ResponseError {
-        if self.is_cut() { self.line_too_long() } else { error }
-    }
-
-    fn line_too_long(&self) -> ResponseError {
-        ResponseError::LineTooLong { capacity: u16::try_from(self.line.len()).unwrap_or(u16::MAX) }
-    }
-}
-
-fn take(input: &mut &[u8]) -> Option<u8> {
-    let (&byte, rest) = input.split_first()?;
-    *input = rest;
-    Some(byte)
 }

@@ -24,15 +24,18 @@ static RUNS: [Run; 3] = [
 fn exchange(buf: &mut [u8], answer: &'static [u8], at_once: usize) -> Outcome {
     let (buf, line) = buf.split_at_mut_checked(BUF_LEN).unwrap_or_default();
     let headers = [("Content-Type", "application/json"), ("Authorization", black_box("Bearer token"))];
-    let request = black_box(Request {
-        method: Method::Post,
-        target: "/v2/message/client/push",
-        host: "push.example.com",
-        headers: &headers,
-        body_len: 0,
-        connection: Connection::KeepAlive,
-    });
-    let Ok(mut exchange) = Exchange::new(&request, &CLIENT_PUSH, buf, line) else { return Ok(0) };
+    let (request, body) = black_box((
+        Request {
+            method: Method::Post,
+            target: "/v2/message/client/push",
+            host: "push.example.com",
+            headers: &headers,
+            body_len: 0,
+            connection: Connection::KeepAlive,
+        },
+        &CLIENT_PUSH[..],
+    ));
+    let Ok(mut exchange) = Exchange::new(&request, body, buf, line) else { return Ok(0) };
     let mut wire = Chunks::new(answer, at_once);
     let mut parts = 0;
     loop {
