@@ -38,13 +38,10 @@ pub(crate) type Visit<'v> = dyn FnMut(&'static Schema, &Values<'_, '_>) + 'v;
 
 /// A document under way.
 ///
-/// In this order because a microcontroller's short instructions reach no further than the first few bytes and words.
+/// In this order because a microcontroller's short instructions reach no further than the first 32 bytes and words.
 #[derive(Clone, Debug)]
 #[repr(C)]
 pub(crate) struct Table {
-    scan: Scan,
-    /// The innermost of what is known here and not closed yet: an object or array, or the document.
-    top: Frame,
     place: Place,
     /// What is being scanned, when something is.
     scanning: Option<Scalar>,
@@ -52,13 +49,17 @@ pub(crate) struct Table {
     keep: u8,
     /// How many frames the innermost is in.
     open: u8,
-    key: Key,
-    /// What is wrong, and what was expected and found there. The member it is wrong with is the one being read.
+    /// What is wrong. The member it is wrong with is the one being read.
     fault: Option<Fault>,
-    expected: Expected,
-    found: u8,
+    /// The frame of the object that is held, as long as it is; else none's.
+    held: u8,
+    /// Whether held bytes are being read again.
+    again: bool,
     /// The brackets inside a value that is not known here.
     skip: Levels,
+    /// The innermost of what is known here and not closed yet: an object or array, or the document.
+    top: Frame,
+    scan: Scan,
     /// The byte being read, counted from 0.
     offset: usize,
     /// The first byte of the key or value being read.
@@ -67,14 +68,18 @@ pub(crate) struct Table {
     from: usize,
     /// What the value being read is to be.
     kind: Kind,
+    key: Key,
     hold: Hold,
+    /// Of the document itself, once it is read: its schema, and which members are there.
+    schema: &'static Schema,
+    given: u32,
     /// Elements of the last array that was read.
     elements: u32,
     /// How many elements an array of receivers may have.
     most_elements: u32,
-    /// Of the document itself, once it is read: its schema, and which members are there.
-    schema: &'static Schema,
-    given: u32,
+    /// What was expected and found where something is wrong.
+    expected: Expected,
+    found: u8,
     refused: &'static ErrorKind,
     fault_at: usize,
     /// What the innermost frame is in, from the document on.
@@ -116,11 +121,7 @@ struct Hold {
     offset: usize,
     /// How far offsets in the document are ahead of places in memory: 0 where memory is the document itself.
     shift: usize,
-    /// The frame of the object, as long as it is held; else none's.
-    frame: u8,
     union: Option<&'static Union>,
-    /// Whether held bytes are being read again.
-    again: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,26 +141,28 @@ impl Table {
     #[inline(never)]
     pub(crate) const fn new(kind: Kind, most_elements: u32) -> Self {
         Self {
-            scan: Scan::NONE,
-            top: Frame::DOCUMENT,
             place: Place::Value,
             scanning: None,
             keep: 0,
             open: 0,
-            key: Key::BEGUN,
             fault: None,
-            expected: Expected::Value,
-            found: 0,
+            held: NONE,
+            again: false,
             skip: Levels::NONE,
+            top: Frame::DOCUMENT,
+            scan: Scan::NONE,
             offset: 0,
             mark: 0,
             from: 0,
             kind,
-            hold: Hold { offset: 0, shift: 0, frame: NONE, union: None, again: false },
-            elements: 0,
-            most_elements,
+            key: Key::BEGUN,
+            hold: Hold { offset: 0, shift: 0, union: None },
             schema: Schema::NONE,
             given: 0,
+            elements: 0,
+            most_elements,
+            expected: Expected::Value,
+            found: 0,
             refused: &ErrorKind::UnexpectedEnd,
             fault_at: 0,
             outer: [None, None, None],
@@ -180,8 +183,8 @@ impl Table {
         self.skip = Levels::NONE;
         self.offset = 0;
         self.keep = 0;
-        self.hold.frame = NONE;
-        self.hold.again = false;
+        self.held = NONE;
+        self.again = false;
         self.fault = None;
     }
 
@@ -249,8 +252,8 @@ impl Table {
         self.keep = if schema.whole { WHOLE } else { 0 };
         self.scanning = None;
         self.place = Place::FirstKey;
-        self.hold.frame = NONE;
-        self.hold.again = true;
+        self.held = NONE;
+        self.again = true;
         self.offset = self.hold.offset.wrapping_add(1);
         while self.offset < until {
             let byte = memory.byte(self.offset.wrapping_sub(self.hold.shift));
@@ -260,7 +263,7 @@ impl Table {
             }
             self.offset = self.offset.wrapping_add(1);
         }
-        self.hold.again = false;
+        self.again = false;
         Ok(())
     }
 
@@ -268,7 +271,7 @@ impl Table {
     #[inline(never)]
     fn visit(&mut self, flow: Flow, byte: u8, memory: &mut Memory<'_>, visit: &mut Visit<'_>) -> Reading<()> {
         visit(self.schema, &Values::new(memory.bytes(), &self.slots, self.top.base, self.given, 0));
-        if self.keep == 0 && !self.hold.again {
+        if self.keep == 0 && !self.again {
             memory.truncate(self.top.start);
         }
         if flow == Flow::ItemBefore {
@@ -374,7 +377,7 @@ impl Table {
     #[inline(never)]
     fn place(&self, memory: &Memory<'_>) -> usize {
         match memory.len() {
-            Some(len) if !self.hold.again => len,
+            Some(len) if !self.again => len,
             _ => self.offset.wrapping_add(1).wrapping_sub(self.hold.shift),
         }
     }

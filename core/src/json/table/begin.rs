@@ -27,7 +27,8 @@ fn class(byte: u8) -> u8 {
 }
 
 /// What a value of this kind begins with, and why it is kept.
-fn fits(kind: Kind) -> (u8, u8) {
+#[inline(never)]
+fn fits(kind: &Kind) -> (u8, u8) {
     // Constants alone, which make a table of bytes.
     match kind {
         Kind::Any => (u8::MAX, 0),
@@ -94,7 +95,7 @@ impl Table {
             }
         }
         let class = class(byte);
-        let (fits, keep) = fits(kind);
+        let (fits, keep) = fits(&kind);
         if class & fits == 0 {
             return self.misfit(kind, class, byte);
         }
@@ -102,7 +103,7 @@ impl Table {
         if keep != 0 {
             let began = self.keep == 0;
             self.keep |= keep;
-            if began && !self.hold.again {
+            if began && !self.again {
                 self.copy(&[byte], memory)?;
             }
         }
@@ -127,7 +128,7 @@ impl Table {
             Kind::Union(union) | Kind::Body(&(_, union)) => {
                 self.hold.offset = self.offset;
                 self.hold.shift = self.offset.wrapping_sub(from);
-                self.hold.frame = self.open + 1;
+                self.held = self.open + 1;
                 self.hold.union = Some(union);
                 Shape::Object(union.pending)
             }

@@ -85,7 +85,7 @@ impl Table {
                 self.top.given |= 1 << current;
                 self.put(self.top.base.wrapping_add(current), slot);
                 if let Some(union) = self.hold.union
-                    && self.hold.frame == self.open
+                    && self.held == self.open
                     && union.by == current
                 {
                     let values = Values::new(memory.bytes(), &self.slots, self.top.base, u32::MAX, 0);

@@ -14,12 +14,13 @@ pub(super) const OUTER: usize = 3;
 pub(super) const NONE: u8 = u8::MAX;
 
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(super) struct Frame {
-    pub(super) shape: Shape,
     /// The member being read, by its place in the schema; 0 inside of an element.
     pub(super) current: u8,
     /// The first of its members' slots.
     pub(super) base: u8,
+    pub(super) shape: Shape,
     /// Members that have come.
     pub(super) seen: u32,
     /// Members that are there and not `null`; the number of elements so far.
@@ -63,6 +64,7 @@ impl Frame {
 
 /// The brackets open inside a value that is not known here: one bit a level, 1 for an object.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(super) struct Levels {
     pub(super) open: u8,
     pub(super) bits: u32,
