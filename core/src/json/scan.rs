@@ -11,7 +11,7 @@ use super::table::Fault;
 #[repr(C)]
 pub(crate) struct Scan {
     /// Of a number.
-    magnitude: u64,
+    pub(crate) magnitude: u64,
     /// Of a `\u` escape: a 1 and the digits so far; of a literal: the bytes to come, the next in the lowest.
     word: u32,
     state: State,
@@ -54,9 +54,7 @@ enum State {
 
 /// What follows each state of a number, from the first on, by a digit, a point, an `e`, a sign, anything else.
 const NUMBER: [State; 40] = {
-    use State::{
-        Digits, Exponent, ExponentDigits as Power, ExponentSign as Sign, Fraction, Over, Point, Wrong, 
-    };
+    use State::{Digits, Exponent, ExponentDigits as Power, ExponentSign as Sign, Fraction, Over, Point, Wrong};
     [
         Digits, Wrong, Wrong, Wrong, Wrong, // Begun
         Over, Point, Exponent, Over, Over, // Zero

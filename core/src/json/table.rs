@@ -230,15 +230,10 @@ impl Table {
                 }
             }
             self.copy(&[byte], memory)?;
-            let mut flow = self.step(byte, memory)?;
-            if flow == Flow::Again {
+            if self.take(byte, memory, visit)? == Flow::Again {
                 self.read_again(memory, visit)?;
-                flow = self.step(byte, memory)?;
+                self.take(byte, memory, visit)?;
             }
-            if flow != Flow::On {
-                self.visit(flow, byte, memory, visit)?;
-            }
-            self.offset = self.offset.wrapping_add(1);
             chunk = rest;
         }
         Ok(())
@@ -257,27 +252,31 @@ impl Table {
         self.offset = self.hold.offset.wrapping_add(1);
         while self.offset < until {
             let byte = memory.byte(self.offset.wrapping_sub(self.hold.shift));
-            let flow = self.step(byte, memory)?;
-            if flow != Flow::On {
-                self.visit(flow, byte, memory, visit)?;
-            }
-            self.offset = self.offset.wrapping_add(1);
+            self.take(byte, memory, visit)?;
         }
         self.again = false;
         Ok(())
     }
 
-    /// Gives the caller the element that has ended.
+    /// Reads a byte, and gives the caller the element that it ends.
     #[inline(never)]
-    fn visit(&mut self, flow: Flow, byte: u8, memory: &mut Memory<'_>, visit: &mut Visit<'_>) -> Reading<()> {
-        visit(self.schema, &Values::new(memory.bytes(), &self.slots, self.top.base, self.given, 0));
-        if self.keep == 0 && !self.again {
-            memory.truncate(self.top.start);
+    fn take(&mut self, byte: u8, memory: &mut Memory<'_>, visit: &mut Visit<'_>) -> Reading<Flow> {
+        let flow = self.step(byte, memory)?;
+        match flow {
+            Flow::Again => return Ok(flow),
+            Flow::On => {}
+            Flow::Item | Flow::ItemBefore => {
+                visit(self.schema, &Values::new(memory.bytes(), &self.slots, self.top.base, self.given, 0));
+                if self.keep == 0 && !self.again {
+                    memory.truncate(self.top.start);
+                }
+                if flow == Flow::ItemBefore {
+                    self.step(byte, memory)?;
+                }
+            }
         }
-        if flow == Flow::ItemBefore {
-            self.step(byte, memory)?;
-        }
-        Ok(())
+        self.offset = self.offset.wrapping_add(1);
+        Ok(flow)
     }
 
     fn end_document(&mut self) -> Reading<()> {
@@ -285,9 +284,9 @@ impl Table {
             && self.scan.may_end()
         {
             // A number shows its end by what follows it, be that the end of everything.
-            let slot = self.integer()?;
+            self.integer()?;
             if self.open == 0 {
-                self.put(0, slot);
+                self.put(0, self.scan.magnitude);
                 return Ok(());
             }
         } else if self.scanning.is_none() {

@@ -1,6 +1,6 @@
 //! What ends at a byte: a scalar, a value, an object or array.
 
-use crate::Expected;
+use crate::{ErrorKind, Expected};
 
 use super::{
     super::{
@@ -27,40 +27,50 @@ impl Table {
             self.top.current = NONE;
             return Ok(Flow::On);
         }
-        let text = self.keep & TEXT != 0;
-        let end = self.place(memory).wrapping_sub(after.wrapping_add(usize::from(text)));
-        let kept = Kept { start: self.from, end, escaped: text && self.scan.escaped };
-        let slot = match self.kind {
-            Kind::Raw | Kind::Text => kept.slot(),
-            Kind::Checked(check) => match check(kept.text(memory.bytes())) {
-                None => kept.slot(),
-                Some(refused) => {
-                    self.refused = refused;
-                    return self.fail_at_mark(Fault::Refused);
-                }
-            },
-            Kind::Digits(&(_, number)) if text => match number(kept.text(memory.bytes())) {
-                Some(number) => number.cast_unsigned(),
-                None => {
-                    self.expected = Expected::IntegerOrDigits;
-                    return self.fail_at_mark(Fault::WrongType);
-                }
-            },
-            _ => self.integer()?,
+        let slot = if self.keep & TEXT != 0 {
+            self.keep &= !TEXT;
+            let end = self.place(memory).wrapping_sub(after.wrapping_add(1));
+            let kept = Kept { start: self.from, end, escaped: self.scan.escaped };
+            let text = kept.text(memory.bytes());
+            let mut slot = kept.slot();
+            let refused = match self.kind {
+                Kind::Checked(check) => check(text),
+                Kind::Digits(&(_, number)) => match number(text) {
+                    Some(number) => {
+                        slot = number.cast_unsigned();
+                        None
+                    }
+                    None => Some(&ErrorKind::WrongType { expected: Expected::IntegerOrDigits }),
+                },
+                _ => None,
+            };
+            if let Some(refused) = refused {
+                self.refused = refused;
+                return self.fail_at_mark(Fault::Refused);
+            }
+            slot
+        } else if let Kind::Raw = self.kind {
+            Kept { start: self.from, end: self.place(memory).wrapping_sub(after), escaped: false }.slot()
+        } else {
+            self.integer()?;
+            self.scan.magnitude
         };
-        self.keep &= !TEXT;
         self.end_value(slot, memory)
     }
 
-    /// What the number being read is kept as.
-    pub(super) fn integer(&mut self) -> Reading<u64> {
-        let (Kind::Integer(range) | Kind::Digits(&(range, _))) = self.kind else { return Ok(0) };
+    /// Has the number being read as it is kept.
+    #[inline(never)]
+    pub(super) fn integer(&mut self) -> Reading<()> {
+        let (Kind::Integer(range) | Kind::Digits(&(range, _))) = self.kind else { return Ok(()) };
         if !self.scan.is_integer() {
             self.expected = Expected::Integer;
             return self.fail_at_mark(Fault::WrongType);
         }
         match self.scan.magnitude().and_then(|magnitude| range.take(self.scan.negative, magnitude)) {
-            Some(slot) => Ok(slot),
+            Some(slot) => {
+                self.scan.magnitude = slot;
+                Ok(())
+            }
             None => self.fail_at_mark(Fault::Range),
         }
     }

@@ -60,8 +60,15 @@ impl Table {
     #[cold]
     #[inline(never)]
     pub(crate) fn error(&self) -> Error {
+        Error::new(self.wrong(), self.field(), self.fault_at)
+    }
+
+    /// What is wrong, in full.
+    // Called, so that each arm writes what it has to where it goes, and no more.
+    #[inline(never)]
+    fn wrong(&self) -> ErrorKind {
         let expected = self.expected;
-        let kind = match self.fault {
+        match self.fault {
             None | Some(Fault::End) => ErrorKind::UnexpectedEnd,
             Some(Fault::Byte) => ErrorKind::UnexpectedByte { found: self.found, expected },
             Some(Fault::ControlCharacter) => ErrorKind::ControlCharacter,
@@ -88,16 +95,16 @@ impl Table {
             },
             Some(Fault::Refused) => *self.refused,
             Some(Fault::Full) => ErrorKind::BufferFull { needed: self.mark.saturating_add(1), capacity: self.mark },
-        };
-        Error::new(kind, self.field(), self.fault_at)
+        }
     }
 
     /// The path of what is being read.
-    pub(super) fn field(&self) -> Field {
+    fn field(&self) -> Field {
         let mut field = Field::BODY;
         for frame in self.outer.iter().take(usize::from(self.open)).flatten() {
-            field = frame.within(field);
+            frame.extend(&mut field);
         }
-        self.top.within(field)
+        self.top.extend(&mut field);
+        field
     }
 }

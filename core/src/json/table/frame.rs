@@ -47,17 +47,20 @@ impl Frame {
 
     pub(super) const DOCUMENT: Self = Self { shape: Shape::Document, current: 0, base: 0, seen: 0, given: 0, start: 0 };
 
-    /// The path of what is being read in it, behind that of what it is in.
+    /// Adds what is being read in it to the path of what it is in.
     #[inline(never)]
-    pub(super) fn within(&self, field: Field) -> Field {
+    pub(super) fn extend(&self, path: &mut Field) {
+        if self.current == NONE {
+            return;
+        }
         match self.shape {
-            _ if self.current == NONE => field,
-            Shape::Object(schema) => match schema.members.get(usize::from(self.current)) {
-                Some(member) => field.member(member.name),
-                None => field,
-            },
-            Shape::Document => field,
-            Shape::Items(_) | Shape::List(_) => field.element(self.given),
+            Shape::Object(schema) => {
+                if let Some(member) = schema.members.get(usize::from(self.current)) {
+                    *path = path.member(member.name);
+                }
+            }
+            Shape::Document => {}
+            Shape::Items(_) | Shape::List(_) => *path = path.element(self.given),
         }
     }
 }
