@@ -80,7 +80,7 @@ impl Kept {
     pub(super) fn of(slot: u64) -> Self {
         let start = usize::try_from(slot >> 32).unwrap_or_default();
         let len = usize::try_from(slot & u64::from(u32::MAX)).unwrap_or_default() >> 1;
-        Self { start, end: start.saturating_add(len), escaped: slot & 1 == 1 }
+        Self { start, end: start.wrapping_add(len), escaped: slot & 1 == 1 }
     }
 
     pub(super) fn bytes(self, memory: &[u8]) -> &[u8] {
@@ -88,7 +88,15 @@ impl Kept {
     }
 
     /// The text that stands here: its bytes were found to be UTF-8 when they were read.
+    #[inline(always)]
     pub(super) fn text(self, memory: &[u8]) -> Text<'_> {
-        Text::from_utf8_json(self.bytes(memory), self.escaped)
+        text_of(self.slot(), memory)
     }
+}
+
+/// The text that stands at a [`slot`](Kept::slot): in registers, which costs less than a [`Kept`] in memory.
+#[inline(never)]
+pub(super) fn text_of(slot: u64, memory: &[u8]) -> Text<'_> {
+    let kept = Kept::of(slot);
+    Text::from_utf8_json(kept.bytes(memory), kept.escaped)
 }

@@ -107,6 +107,11 @@ pub(crate) struct Union {
 }
 
 impl Schema {
+    /// How many members there are: fewer than [`SLOTS`].
+    pub(crate) const fn len(&self) -> u8 {
+        self.members.len() as u8
+    }
+
     /// No members: of an element that is no object.
     pub(crate) const NONE: &'static Self = &Self::of(&[]);
 

@@ -49,8 +49,10 @@ pub(crate) struct Table {
     keep: u8,
     /// How many frames the innermost is in.
     open: u8,
-    /// What is wrong. The member it is wrong with is the one being read.
+    /// What is wrong. The member it is wrong with is the one being read, and the byte too.
     fault: Option<Fault>,
+    /// How many bytes before that it begins.
+    back: u8,
     /// The frame of the object that is held, as long as it is; else none's.
     held: u8,
     /// Whether held bytes are being read again.
@@ -81,7 +83,6 @@ pub(crate) struct Table {
     expected: Expected,
     found: u8,
     refused: &'static ErrorKind,
-    fault_at: usize,
     /// What the innermost frame is in, from the document on.
     outer: [Option<Frame>; OUTER],
     slots: [u64; SLOTS],
@@ -146,6 +147,7 @@ impl Table {
             keep: 0,
             open: 0,
             fault: None,
+            back: 0,
             held: NONE,
             again: false,
             skip: Levels::NONE,
@@ -164,7 +166,6 @@ impl Table {
             expected: Expected::Value,
             found: 0,
             refused: &ErrorKind::UnexpectedEnd,
-            fault_at: 0,
             outer: [None, None, None],
             // No zeros: of those the compiler makes a call, and a device carries the function called.
             slots: [1; SLOTS],
@@ -186,6 +187,7 @@ impl Table {
         self.held = NONE;
         self.again = false;
         self.fault = None;
+        self.back = 0;
     }
 
     /// Reads the next bytes of the document. After an error every further call fails with the same.
@@ -296,7 +298,7 @@ impl Table {
                 _ => {}
             }
         }
-        self.fail(Fault::End, 0)
+        self.fail(Fault::End)
     }
 
     #[inline(never)]
@@ -312,7 +314,10 @@ impl Table {
                 }
                 Step::Last => 0,
                 Step::After => 1,
-                Step::Wrong(fault, back) => return self.fail(fault, back),
+                Step::Wrong(fault, back) => {
+                    self.back = back;
+                    return self.fail(fault);
+                }
                 Step::Unexpected(expected) => return self.unexpected(byte, expected),
             };
             match self.end_scalar(scalar, after, memory)? {
@@ -352,7 +357,7 @@ impl Table {
             Place::After if byte == if object { b'}' } else { b']' } => return self.close(memory),
             Place::After if object => Expected::CommaOrBrace,
             Place::After => Expected::CommaOrBracket,
-            Place::End => return self.fail(Fault::TrailingBytes, 0),
+            Place::End => return self.fail(Fault::TrailingBytes),
         };
         self.unexpected(byte, expected)
     }
@@ -367,7 +372,7 @@ impl Table {
             Err((capacity, fitted)) => {
                 self.offset = self.offset.wrapping_add(fitted);
                 self.mark = capacity;
-                self.fail(Fault::Full, 0)
+                self.fail(Fault::Full)
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::Text;
 
-use super::memory::Kept;
+use super::memory::{Kept, text_of};
 
 /// Values a reader may keep at a time: the members of a body and of the largest object in it.
 pub(crate) const SLOTS: usize = 16;
@@ -28,7 +28,6 @@ impl<'s, 'm> Values<'s, 'm> {
     }
 
     /// Whether member `index` is there and not `null`.
-    #[inline(never)]
     pub(crate) fn given(&self, index: usize) -> bool {
         self.given & 1 << index != 0
     }
@@ -40,7 +39,7 @@ impl<'s, 'm> Values<'s, 'm> {
 
     #[inline(never)]
     pub(crate) fn text(&self, index: usize) -> Text<'m> {
-        Kept::of(self.number(index)).text(self.memory)
+        text_of(self.number(index), self.memory)
     }
 
     pub(crate) fn raw(&self, index: usize) -> &'m [u8] {

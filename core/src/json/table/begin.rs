@@ -69,14 +69,14 @@ impl Table {
             Shape::Document => return Ok(()),
             Shape::Object(schema) => {
                 let second = schema.alone.is_some() && top.current != NONE && top.given != 0 && byte != b'n';
-                return if second { self.fail(Fault::Alone, 0) } else { Ok(()) };
+                return if second { self.fail(Fault::Alone) } else { Ok(()) };
             }
             Shape::Items(items) => (items.kind, items.most),
             Shape::List(kind) => (*kind, self.most_elements),
         };
         self.kind = kind;
         if top.given >= most {
-            return self.fail(Fault::TooMany, 0);
+            return self.fail(Fault::TooMany);
         }
         self.top.current = 0;
         Ok(())
@@ -117,7 +117,7 @@ impl Table {
             return Ok(());
         }
         if u32::from(self.open + self.skip.open) >= MAX_DEPTH {
-            return self.fail(Fault::TooDeep, 0);
+            return self.fail(Fault::TooDeep);
         }
         self.place = if class == OBJECT { Place::FirstKey } else { Place::FirstElement };
         let shape = match kind {
@@ -137,7 +137,8 @@ impl Table {
                 return Ok(());
             }
         };
-        let base = self.top.base.wrapping_add(u8::try_from(self.members().len()).unwrap_or(NONE));
+        // There are fewer members than slots.
+        let base = self.top.base.wrapping_add(self.members().len() as u8);
         self.push(Frame { shape, start: from, base, ..Frame::OPENED });
         Ok(())
     }
@@ -160,6 +161,6 @@ impl Table {
             Kind::Items(_) | Kind::List(_) => Expected::Array,
             Kind::Body(_) => Expected::ObjectOrArray,
         };
-        self.fail(if class == 0 { Fault::Byte } else { Fault::WrongType }, 0)
+        self.fail(if class == 0 { Fault::Byte } else { Fault::WrongType })
     }
 }

@@ -4,7 +4,7 @@ use crate::{ErrorKind, Expected};
 
 use super::{
     super::{
-        memory::{Kept, Memory},
+        memory::{Kept, Memory, text_of},
         schema::{Kind, Schema},
         values::Values,
     },
@@ -31,8 +31,8 @@ impl Table {
             self.keep &= !TEXT;
             let end = self.place(memory).wrapping_sub(after.wrapping_add(1));
             let kept = Kept { start: self.from, end, escaped: self.scan.escaped };
-            let text = kept.text(memory.bytes());
             let mut slot = kept.slot();
+            let text = text_of(slot, memory.bytes());
             let refused = match self.kind {
                 Kind::Checked(check) => check(text),
                 Kind::Digits(&(_, number)) => match number(text) {
@@ -104,14 +104,14 @@ impl Table {
                 }
             }
             Shape::Items(items) => {
-                self.top.given = self.top.given.saturating_add(1);
+                self.top.given = self.top.given.wrapping_add(1);
                 if let Kind::Raw = items.kind {
                     self.put(self.top.base, slot);
                     (self.schema, self.given) = (Schema::NONE, 1);
                 }
                 return Ok(if self.keep & HELD == 0 { Flow::Item } else { Flow::On });
             }
-            Shape::List(_) => self.top.given = self.top.given.saturating_add(1),
+            Shape::List(_) => self.top.given = self.top.given.wrapping_add(1),
         }
         Ok(Flow::On)
     }
@@ -135,10 +135,10 @@ impl Table {
                 let missing = schema.required & !given;
                 if missing != 0 {
                     self.top.current = u8::try_from(missing.trailing_zeros()).unwrap_or(NONE);
-                    return self.fail(Fault::Missing, 0);
+                    return self.fail(Fault::Missing);
                 }
                 if schema.whole {
-                    self.put(base.wrapping_add(u8::try_from(schema.members.len()).unwrap_or(NONE)), whole);
+                    self.put(base.wrapping_add(schema.len()), whole);
                     self.keep &= !WHOLE;
                 }
                 (self.schema, self.given) = (schema, given);
@@ -147,7 +147,7 @@ impl Table {
             Shape::Items(items) => {
                 self.pop();
                 if given < items.least {
-                    return self.fail(Fault::TooFew, 0);
+                    return self.fail(Fault::TooFew);
                 }
                 self.elements = given;
                 // A document that is an array has no members.

@@ -42,25 +42,25 @@ impl Table {
     pub(super) fn unexpected<T>(&mut self, found: u8, expected: Expected) -> Reading<T> {
         self.found = found;
         self.expected = expected;
-        self.fail(Fault::Byte, 0)
+        self.fail(Fault::Byte)
     }
 
     /// Fails at the first byte of the value or key being read.
     pub(super) fn fail_at_mark<T>(&mut self, fault: Fault) -> Reading<T> {
         self.offset = self.mark;
-        self.fail(fault, 0)
+        self.fail(fault)
     }
 
-    pub(super) fn fail<T>(&mut self, fault: Fault, back: u8) -> Reading<T> {
+    /// Fails at this byte, or [`back`](Self::back) before it.
+    pub(super) fn fail<T>(&mut self, fault: Fault) -> Reading<T> {
         self.fault = Some(fault);
-        self.fault_at = self.offset.wrapping_sub(usize::from(back));
         Err(Stop)
     }
 
     #[cold]
     #[inline(never)]
     pub(crate) fn error(&self) -> Error {
-        Error::new(self.wrong(), self.field(), self.fault_at)
+        Error::new(self.wrong(), self.field(), self.offset.wrapping_sub(usize::from(self.back)))
     }
 
     /// What is wrong, in full.
