@@ -35,11 +35,14 @@ impl<'b> Chunks<'b> {
         finished.map(|()| taken)
     }
 
-    /// The values of a document that has ended.
+    /// Ends the document and returns its values, if it is one; else the table has what is wrong.
     #[inline(never)]
-    fn values(&mut self) -> (&'static Schema, Values<'_, 'b>) {
+    fn end(&mut self) -> Option<(&'static Schema, Values<'_, 'b>)> {
+        if !self.table.end() {
+            return None;
+        }
         let memory = core::mem::replace(&mut self.memory, Memory::Document(&[]));
-        self.table.values(memory.into_bytes())
+        Some(self.table.values(memory.into_bytes()))
     }
 }
 
@@ -115,10 +118,10 @@ impl<'b, P: Payload<'b>> ChunkReader<'b, P> {
     // Called, so that the reader is handed on where it is: inlined, all of it would be moved.
     #[inline(never)]
     pub fn finish(mut self) -> Result<P> {
-        if !self.chunks.table.end() {
-            return Err(self.chunks.table.error());
+        // Looked at where they are: taken apart, all the values would be copied.
+        if let Some(ended) = &self.chunks.end() {
+            return Ok(P::whole(ended.0, &ended.1));
         }
-        let (schema, values) = self.chunks.values();
-        Ok(P::whole(schema, &values))
+        Err(self.chunks.table.error())
     }
 }

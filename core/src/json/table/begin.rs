@@ -26,24 +26,6 @@ fn class(byte: u8) -> u8 {
     }
 }
 
-/// What a value of this kind begins with, and why it is kept.
-#[inline(never)]
-fn fits(kind: &Kind) -> (u8, u8) {
-    // Constants alone, which make a table of bytes.
-    match kind {
-        Kind::Any => (u8::MAX, 0),
-        Kind::Raw => (u8::MAX, VALUE),
-        Kind::Text | Kind::Checked(_) => (STRING, TEXT),
-        Kind::Integer(_) => (NUMBER, 0),
-        Kind::Digits(_) => (STRING | NUMBER, TEXT),
-        Kind::Object(_) => (OBJECT, 0),
-        Kind::Union(_) => (OBJECT, HELD),
-        Kind::Items(_) => (ARRAY, 0),
-        Kind::List(_) => (ARRAY, VALUE),
-        Kind::Body(_) => (OBJECT | ARRAY, HELD),
-    }
-}
-
 impl Table {
     /// Takes the colon: from here on the member is the one being read.
     pub(super) fn end_key(&mut self) -> Reading<()> {
@@ -85,19 +67,17 @@ impl Table {
     #[inline(never)]
     pub(super) fn begin_value(&mut self, byte: u8, memory: &mut Memory<'_>) -> Reading<()> {
         self.mark = self.offset;
-        let mut kind = Kind::Any;
         if self.skip.open == 0 {
             self.enter(byte)?;
-            kind = self.kind;
             if byte == b'n' && self.top.current != NONE && self.in_object() {
                 self.begin_scalar(Scalar::Null, byte);
                 return Ok(());
             }
         }
         let class = class(byte);
-        let (fits, keep) = fits(&kind);
+        let (fits, keep) = self.fits();
         if class & fits == 0 {
-            return self.misfit(kind, class, byte);
+            return self.misfit(class, byte);
         }
         let keep = keep & (class | VALUE);
         if keep != 0 {
@@ -120,7 +100,7 @@ impl Table {
             return self.fail(Fault::TooDeep);
         }
         self.place = if class == OBJECT { Place::FirstKey } else { Place::FirstElement };
-        let shape = match kind {
+        let shape = match self.expected_kind() {
             Kind::Object(schema) => Shape::Object(schema),
             Kind::Items(items) => Shape::Items(items),
             Kind::List(kind) => Shape::List(kind),
@@ -143,6 +123,29 @@ impl Table {
         Ok(())
     }
 
+    /// What the value that begins is to be.
+    fn expected_kind(&self) -> Kind {
+        if self.skip.open > 0 { Kind::Any } else { self.kind }
+    }
+
+    /// What the value may begin with, and why it is kept.
+    #[inline(never)]
+    fn fits(&self) -> (u8, u8) {
+        // Constants alone, which make a table of bytes.
+        match self.expected_kind() {
+            Kind::Any => (u8::MAX, 0),
+            Kind::Raw => (u8::MAX, VALUE),
+            Kind::Text | Kind::Checked(_) => (STRING, TEXT),
+            Kind::Integer(_) => (NUMBER, 0),
+            Kind::Digits(_) => (STRING | NUMBER, TEXT),
+            Kind::Object(_) => (OBJECT, 0),
+            Kind::Union(_) => (OBJECT, HELD),
+            Kind::Items(_) => (ARRAY, 0),
+            Kind::List(_) => (ARRAY, VALUE),
+            Kind::Body(_) => (OBJECT | ARRAY, HELD),
+        }
+    }
+
     #[inline(never)]
     pub(super) fn begin_scalar(&mut self, scalar: Scalar, byte: u8) {
         self.scanning = Some(scalar);
@@ -151,9 +154,9 @@ impl Table {
 
     #[cold]
     #[inline(never)]
-    fn misfit(&mut self, kind: Kind, class: u8, byte: u8) -> Reading<()> {
+    fn misfit(&mut self, class: u8, byte: u8) -> Reading<()> {
         self.found = byte;
-        self.expected = match kind {
+        self.expected = match self.expected_kind() {
             Kind::Any | Kind::Raw => Expected::Value,
             Kind::Text | Kind::Checked(_) => Expected::String,
             Kind::Integer(_) | Kind::Digits(_) => Expected::Integer,
