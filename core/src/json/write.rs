@@ -53,10 +53,15 @@ impl<'b> Writer<'b> {
     #[inline(never)]
     pub(crate) fn finish_field(self, field: Field) -> Result<&'b [u8]> {
         let (needed, capacity) = (self.len, self.buf.len());
-        match self.buf.get(..needed) {
+        match self.written() {
             Some(written) => Ok(written),
             None => Err(Error::new(ErrorKind::BufferFull { needed, capacity }, field, capacity)),
         }
+    }
+
+    /// What has been written, unless the buffer was full: for who has an error of its own for that.
+    pub(crate) fn written(self) -> Option<&'b [u8]> {
+        self.buf.get(..self.len)
     }
 
     /// Writes a byte. Nothing here copies more than one at a time: a device has room for the loop, and what is long and

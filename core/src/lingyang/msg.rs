@@ -238,13 +238,9 @@ fn check_chars(text: Text<'_>) -> Result<u16, &'static ErrorKind> {
         // Nothing but padding may follow padding.
         wrong |= last | if padding > 0 { NO_SEXTET } else { 0 };
     }
-    let left_over = match padding {
-        0 => 0,
-        1 => last & 0b11,
-        2 => last & 0b1111,
-        _ => NO_SEXTET,
-    };
-    if wrong & NO_SEXTET != 0 || !count.is_multiple_of(4) || left_over != 0 {
+    // Each character of padding leaves two bits of the last sextet over.
+    let left_over = last & ((1u8 << (2 * padding.min(3))) - 1);
+    if padding > 2 || wrong & NO_SEXTET != 0 || !count.is_multiple_of(4) || left_over != 0 {
         return Err(&ErrorKind::NotBase64);
     }
     let len = (count / 4 * 3).saturating_sub(padding);

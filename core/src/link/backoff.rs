@@ -51,13 +51,10 @@ impl Backoff {
     #[must_use]
     pub const fn next_wait(&mut self, random: u32) -> u32 {
         let most = self.most;
-        self.most = most.saturating_mul(2);
-        if self.most > LONGEST_WAIT {
-            self.most = LONGEST_WAIT;
-        }
+        self.most = if most < LONGEST_WAIT / 2 { most * 2 } else { LONGEST_WAIT };
         let half = most >> 1;
         // The high half of a product spreads a number over a range without a division.
-        let share = (random as u64).wrapping_mul((most - half) as u64 + 1) >> 32;
+        let share = (random as u64).wrapping_mul((most - half + 1) as u64) >> 32;
         // At most `most`, so it fits.
         half + share as u32
     }

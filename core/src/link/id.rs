@@ -104,12 +104,12 @@ impl Place {
     fn copy(&mut self, id: Text<'_>) -> Option<u8> {
         let mut writer = Writer::new(&mut self.bytes);
         writer.unescaped(id);
-        let len = writer.finish().ok()?.len();
-        u8::try_from(len).ok()?.checked_add(1)
+        let len = writer.len();
+        if len > MAX_ID_LEN { None } else { u8::try_from(len + 1).ok() }
     }
 
     fn is(&self, other: &Self) -> bool {
-        self.size == other.size && self.id().iter().eq(other.id())
+        self.size == other.size && other.id().iter().zip(&self.bytes).all(|(other, own)| other == own)
     }
 
     fn id(&self) -> &[u8] {

@@ -15,14 +15,16 @@ use super::MAX_LINE_LEN;
 ///     assert_eq!(Frame::read(line.unwrap()), Ok(Frame::Ping(1)));
 /// }
 /// ```
+// In this order, because what lies at the beginning is reached by shorter instructions.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct LineBuffer<const N: usize = MAX_LINE_LEN> {
-    bytes: [u8; N],
     len: usize,
     /// Whether the bytes in the buffer have been given out as a line.
     given: bool,
     /// Whether the line under way is over the limit: its rest is thrown away.
     skipping: bool,
+    bytes: [u8; N],
 }
 
 impl<const N: usize> Default for LineBuffer<N> {
@@ -35,7 +37,7 @@ impl<const N: usize> LineBuffer<N> {
     /// Makes an empty buffer.
     #[must_use]
     pub const fn new() -> Self {
-        Self { bytes: [0; N], len: 0, given: false, skipping: false }
+        Self { len: 0, given: false, skipping: false, bytes: [0; N] }
     }
 
     /// Empties the buffer, for the next stream.
