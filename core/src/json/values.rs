@@ -32,6 +32,11 @@ impl<'s, 'm> Values<'s, 'm> {
         self.given & 1 << index != 0
     }
 
+    /// The first member that is there and not `null`; 32 when none is.
+    pub(crate) fn first(&self) -> u32 {
+        self.given.trailing_zeros()
+    }
+
     #[inline(never)]
     pub(crate) fn number(&self, index: usize) -> u64 {
         self.slots.get(self.base + index).copied().unwrap_or_default()

@@ -8,7 +8,7 @@ use crate::{
         object::object,
         open_enum::open_words,
         schema::{Kind, Member, Schema},
-        value::Value,
+        value::{Object, Value},
         values::Values,
         write::Writer,
     },
@@ -127,16 +127,18 @@ impl<'a> Whole<'a> for Frame<'a> {
     const KIND: Kind = Kind::Object(LINE);
 
     fn whole(_: &'static Schema, values: &Values<'_, 'a>) -> Self {
-        let Some(index) = (0..MEMBERS).find(|&index| values.given(index)) else { return Self::Unknown };
-        match index {
-            0 => Self::Hello(Value::of(values, index, MEMBERS)),
-            1 => Self::Welcome(Value::of(values, index, MEMBERS)),
-            2 => Self::Message(Value::of(values, index, MEMBERS)),
-            3 => Self::Ack(Value::of(values, index, MEMBERS)),
-            4 => Self::Receipt(Value::of(values, index, MEMBERS)),
-            5 => Self::Ping(Value::of(values, index, MEMBERS)),
-            6 => Self::Pong(Value::of(values, index, MEMBERS)),
-            _ => Self::Error(Value::of(values, index, MEMBERS)),
+        let first = values.first();
+        let inner = values.object(first as usize, MEMBERS);
+        match first {
+            0 => Self::Hello(Object::taken(&inner)),
+            1 => Self::Welcome(Object::taken(&inner)),
+            2 => Self::Message(Object::taken(&inner)),
+            3 => Self::Ack(Value::of(values, 3, MEMBERS)),
+            4 => Self::Receipt(Object::taken(&inner)),
+            5 => Self::Ping(Value::of(values, 5, MEMBERS)),
+            6 => Self::Pong(Value::of(values, 6, MEMBERS)),
+            7 => Self::Error(Object::taken(&inner)),
+            _ => Self::Unknown,
         }
     }
 }

@@ -60,6 +60,14 @@ body! {
     PUSH_REPLY = include_bytes!("../inputs/push-reply.json")
 }
 body! {
+    /// The answer to a push that is accepted.
+    PUSH_ACCEPTED = include_bytes!("../inputs/push-accepted.json")
+}
+body! {
+    /// Each frame of the device link.
+    FRAMES = include_bytes!("../inputs/frames.ndjson")
+}
+body! {
     /// What a gateway says on the device link.
     LINK = include_bytes!("../inputs/link.ndjson")
 }
@@ -71,6 +79,12 @@ body! {
 body! {
     /// An HTTP answer in chunks, after an interim one.
     HTTP_CHUNKS = include_bytes!("../inputs/chunks.http")
+}
+
+/// Each line of a body that lies in memory as a whole, as a device has it in its buffer. The body is not known to the
+/// compiler any more.
+pub fn lines(body: &'static [u8]) -> impl Iterator<Item = &'static [u8]> {
+    black_box(body).split_inclusive(|&byte| byte == b'\n')
 }
 
 /// The chunks of a body, each of the same length but the last.

@@ -8,7 +8,7 @@ use core::hint::black_box;
 use pushgate_core::{
     Text,
     lingyang::{self, ClientPush, Msg, ServerPush, Webhook},
-    link::Message,
+    link::{Frame, Message},
     tencent, uplink,
 };
 
@@ -35,6 +35,23 @@ pub fn into(room: &mut [u8], chunk: Option<&[u8]>) -> usize {
         }
         None => 0,
     }
+}
+
+/// Takes a line of the device link; it counts as one item.
+pub fn frame(frame: &Frame<'_>) -> u32 {
+    black_box(frame);
+    match frame {
+        Frame::Hello(hello) => text(hello.token),
+        Frame::Message(message) => self::message(message),
+        Frame::Ack(id) => text(*id),
+        Frame::Receipt(receipt) => {
+            text(receipt.id);
+            text(receipt.state.text());
+        }
+        Frame::Error(problem) => text(problem.message),
+        Frame::Welcome(_) | Frame::Ping(_) | Frame::Pong(_) | Frame::Unknown => {}
+    }
+    1
 }
 
 /// Takes a message of the device link.

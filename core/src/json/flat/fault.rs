@@ -74,24 +74,26 @@ impl Flat<'_, '_> {
     #[inline(never)]
     fn error_kind(&self) -> ErrorKind {
         let expected = self.expected;
+        if let Some(refused) = self.refused {
+            return *refused;
+        }
         match self.fault {
             Fault::Unexpected => ErrorKind::UnexpectedByte { found: self.peek(), expected },
             Fault::WrongType => ErrorKind::WrongType { expected },
-            Fault::End => ErrorKind::UnexpectedEnd,
-            Fault::ControlCharacter => ErrorKind::ControlCharacter,
-            Fault::BadEscape => ErrorKind::BadEscape,
-            Fault::LoneSurrogate => ErrorKind::LoneSurrogate,
-            Fault::InvalidUtf8 => ErrorKind::InvalidUtf8,
             Fault::TooDeep => ErrorKind::TooDeep { limit: MAX_DEPTH },
-            Fault::TrailingBytes => ErrorKind::TrailingBytes,
-            Fault::Missing => ErrorKind::Missing,
-            Fault::Duplicate => ErrorKind::Duplicate,
             Fault::Range => match self.kind {
                 Kind::Integer(range) | Kind::Digits(&(range, _)) => range.error(),
                 _ => ErrorKind::UnexpectedEnd,
             },
             Fault::Alone => ErrorKind::Malformed(self.root.alone.unwrap_or_default()),
-            Fault::Refused => *self.refused,
+            Fault::Refused | Fault::End => ErrorKind::UnexpectedEnd,
+            Fault::ControlCharacter => ErrorKind::ControlCharacter,
+            Fault::BadEscape => ErrorKind::BadEscape,
+            Fault::LoneSurrogate => ErrorKind::LoneSurrogate,
+            Fault::InvalidUtf8 => ErrorKind::InvalidUtf8,
+            Fault::TrailingBytes => ErrorKind::TrailingBytes,
+            Fault::Missing => ErrorKind::Missing,
+            Fault::Duplicate => ErrorKind::Duplicate,
         }
     }
 }

@@ -10,19 +10,20 @@ impl Flat<'_, '_> {
         self.string()?;
         let kept = self.kept();
         let mut slot = kept.slot();
-        if self.current != 0 {
-            match self.kind {
-                Kind::Checked(check) => {
-                    if let Some(refused) = check(kept.text(self.document)) {
-                        self.refused = refused;
-                        return self.fail_at(self.mark, Fault::Refused);
-                    }
+        // Inside of a value that is not known here, this is what that is to be: anything.
+        if let Kind::Checked(_) | Kind::Digits(_) = self.kind {
+            let text = kept.text(self.document);
+            if let Kind::Checked(check) = self.kind {
+                self.refused = check(text);
+                if self.refused.is_some() {
+                    return self.fail_at(self.mark, Fault::Refused);
                 }
-                Kind::Digits(&(_, number)) => match number(kept.text(self.document)) {
+            }
+            if let Kind::Digits(&(_, number)) = self.kind {
+                match number(text) {
                     Some(number) => slot = number.cast_unsigned(),
                     None => return self.wrong_type(Expected::IntegerOrDigits),
-                },
-                _ => {}
+                }
             }
         }
         self.keep(slot);
@@ -105,10 +106,9 @@ impl Flat<'_, '_> {
         Ok(())
     }
 
-    /// Reads a string from its opening quote on, and notes where it begins and whether it has escapes.
+    /// Reads a string from its opening quote on, and notes whether it has escapes.
     #[inline(never)]
     pub(super) fn string(&mut self) -> Reading<()> {
-        self.mark = self.at;
         self.escaped = false;
         self.step();
         loop {
