@@ -72,7 +72,7 @@ pub fn compact<'b>(document: &[u8], buf: &'b mut [u8]) -> Result<&'b [u8], Error
     writer.finish()
 }
 
-/// Writes a checked value without its white space, every string by `text`.
+/// Writes a checked value without its white space, every string by `write_text`.
 fn write_compact<'b>(mut value: &[u8], writer: &mut Writer<'b>, write_text: impl Fn(&mut Writer<'b>, Text<'_>)) {
     while let Some((&byte, rest)) = value.split_first() {
         value = rest;
