@@ -1,7 +1,7 @@
 //! What the probes are fed with: bodies that lie outside of what is counted, in chunks as a socket delivers them.
 #![expect(unsafe_code, reason = "a link section of its own keeps the bodies out of what is counted")]
 
-use core::hint::black_box;
+use core::{hint::black_box, iter};
 
 macro_rules! body {
     ($(#[$meta:meta])* $name:ident = $bytes:expr) => {
@@ -84,7 +84,14 @@ body! {
 /// Each line of a body that lies in memory as a whole, as a device has it in its buffer. The body is not known to the
 /// compiler any more.
 pub fn lines(body: &'static [u8]) -> impl Iterator<Item = &'static [u8]> {
-    black_box(body).split_inclusive(|&byte| byte == b'\n')
+    let mut rest = black_box(body);
+    iter::from_fn(move || {
+        // Not `split_inclusive`, which can panic.
+        let end = rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |feed| feed + 1);
+        let (line, after) = rest.split_at_checked(end)?;
+        rest = after;
+        (!line.is_empty()).then_some(line)
+    })
 }
 
 /// The chunks of a body, each of the same length but the last.
