@@ -98,8 +98,23 @@ impl Place {
     ///
     /// When it cannot be written.
     pub fn configure(&self, rest: &str) {
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        self.configure_at(free, free, free, rest);
+    }
+
+    /// Writes the configuration file again, so that the next gateway listens where this one does: to be found again by
+    /// who looks there.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be written.
+    pub fn configure_as(&self, process: &Process, rest: &str) {
+        self.configure_at(process.public, process.admin, process.link, rest);
+    }
+
+    fn configure_at(&self, public: SocketAddr, admin: SocketAddr, link: SocketAddr, rest: &str) {
         let text = format!(
-            "[listen]\npublic = '127.0.0.1:0'\nadmin = '127.0.0.1:0'\nlink = '127.0.0.1:0'\n\
+            "[listen]\npublic = '{public}'\nadmin = '{admin}'\nlink = '{link}'\n\
              [store]\nurl = 'sqlite:{}'\n[network]\nallow_private = true\n\
              [[lingyang.apps]]\nid = '{APP_ID}'\nkeys = ['{KEY}']\ncids = [[1003200, 1003299], [5003000, 5003999]]\n\
              [[uplink.receivers]]\nname = 'ucloud'\n{rest}",

@@ -1,0 +1,191 @@
+//! Listens on the device link: every message is told once and acknowledged, however often it comes.
+//!
+//! The stream behind the UART is opened by what is at its other end, and whether it is open cannot be seen from here. A
+//! gateway that is gone is noticed by its silence; one that is new, because it asks for a hello where a ping came.
+
+use core::mem::MaybeUninit;
+
+use pushgate_core::{
+    Instant,
+    lingyang::Msg,
+    link::{
+        Device, LineBuffer,
+        device::{End, Event, Step},
+    },
+};
+
+use crate::{
+    board::{self, Uart},
+    console::{Check, Console},
+};
+
+/// Milliseconds after which the other end of the line has opened the stream again. What is written before is lost.
+const OPEN_AGAIN_WITHIN: u32 = 1500;
+
+/// Bytes of the longest line that a device writes: a hello with its token.
+const LINE_LEN: usize = 160;
+
+/// The longest text of a message that is told.
+const TEXT_LEN: usize = 256;
+
+/// What the caller keeps.
+pub(crate) struct Memory {
+    /// Made at the start, so that flash holds no first value of it.
+    device: MaybeUninit<Device<'static>>,
+    lines: LineBuffer,
+    shown: Shown,
+}
+
+impl Memory {
+    pub(crate) const fn new() -> Self {
+        Self { device: MaybeUninit::uninit(), lines: LineBuffer::new(), shown: Shown([0; 32]) }
+    }
+}
+
+/// Which of the messages that end in a number have been told: the device's own check that none is told twice.
+#[derive(Debug)]
+struct Shown([u8; 32]);
+
+impl Shown {
+    /// Notes a message; one that was there before fails.
+    fn note(&mut self, text: &[u8]) -> Check {
+        let number = text.rsplit(|byte| *byte == b' ').next().and_then(|word| str::from_utf8(word).ok());
+        let Some(number) = number.and_then(|word| word.parse::<u8>().ok()) else { return Check::Holds };
+        let Some(byte) = self.0.get_mut(usize::from(number >> 3)) else { return Check::Holds };
+        let bit = 1 << (number & 7);
+        let was_there = *byte & bit != 0;
+        *byte |= bit;
+        Check::from(!was_there)
+    }
+}
+
+/// The device's end of the link on its line.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    uart: Uart,
+    device: &'static mut Device<'static>,
+    lines: &'static mut LineBuffer,
+    shown: &'static mut Shown,
+    stream: Stream,
+}
+
+/// What is known of the stream behind the line.
+#[derive(Clone, Copy, Debug)]
+enum Stream {
+    /// Nobody has asked for one.
+    Unwanted,
+    /// It was opened.
+    Open,
+    /// It is open again at this instant.
+    OpenAt(Instant),
+    /// The gateway will not have this device.
+    Refused,
+}
+
+impl Listener {
+    pub(crate) fn new(uart: Uart, memory: &'static mut Memory) -> Self {
+        let Memory { device, lines, shown } = memory;
+        Self { uart, device: device.write(Device::new("")), lines, shown, stream: Stream::Unwanted }
+    }
+
+    /// Listens from now on, as the device of this token.
+    pub(crate) fn listen(&mut self, token: &'static str) {
+        self.device.renew(token);
+        self.stream = Stream::OpenAt(board::now());
+    }
+
+    /// Does all that is to be done now.
+    pub(crate) fn turn(&mut self, console: &mut Console) {
+        if let Stream::Unwanted | Stream::Refused = self.stream {
+            return;
+        }
+        loop {
+            let now = board::now();
+            match self.device.poll(now) {
+                Step::Connect => match self.stream {
+                    Stream::OpenAt(at) if now < at => return self.discard(now),
+                    _ => self.open(now),
+                },
+                Step::Send(frame) => {
+                    if let Ok(line) = frame.write(&mut [0; LINE_LEN]) {
+                        self.uart.write(line);
+                    }
+                    self.device.sent(now);
+                }
+                Step::WaitUntil(_) => match self.stream {
+                    Stream::Open => {
+                        if !self.read(now, console) {
+                            return;
+                        }
+                    }
+                    _ => return self.discard(now),
+                },
+                Step::Close(end) => {
+                    tell(end, console);
+                    self.device.closed(now, board::chance());
+                    self.stream = Stream::OpenAt(now.plus(OPEN_AGAIN_WITHIN));
+                }
+                Step::Stop(_) => {
+                    self.stream = Stream::Refused;
+                    return console.check("the gateway takes this device's token", Check::Fails);
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, now: Instant) {
+        *self.lines = LineBuffer::new();
+        self.device.opened(now);
+        self.stream = Stream::Open;
+    }
+
+    /// Throws away what comes while no stream is open here. It shows that one is being closed at the other end.
+    fn discard(&mut self, now: Instant) {
+        while self.uart.read(&mut [0; 16]) > 0 {
+            self.stream = Stream::OpenAt(now.plus(OPEN_AGAIN_WITHIN));
+        }
+    }
+
+    /// Takes what has come, and says whether that was anything.
+    fn read(&mut self, now: Instant, console: &mut Console) -> bool {
+        let mut chunk = [0; 64];
+        let len = self.uart.read(&mut chunk);
+        let mut input = chunk.get(..len).unwrap_or_default();
+        while let Some(line) = self.lines.feed(&mut input) {
+            match self.device.received(line, now) {
+                Event::Nothing | Event::Receipt(_) => {}
+                Event::Welcome(welcome) => {
+                    let line = console.event("welcome").number("cid", welcome.cid.value().into());
+                    drop(line.number("heartbeat", welcome.heartbeat.into()));
+                }
+                Event::Message(message) => {
+                    let line = console.event("message").text("id", message.id).number("from", message.from.into());
+                    drop(line.raw("text", message.msg.bytes()));
+                    console.check("a message is told once", note(self.shown, message.msg));
+                    // Told is kept, for this device; one with more to lose writes it to flash first.
+                    self.device.acknowledge(message.id);
+                }
+                Event::Copy(message) => drop(console.event("copy").text("id", message.id)),
+                Event::Refused(problem) => {
+                    drop(console.event("refused").number("code", problem.code.into()).text("why", problem.message));
+                }
+            }
+        }
+        len > 0
+    }
+}
+
+fn note(shown: &mut Shown, msg: Msg<'_>) -> Check {
+    msg.copy_to(&mut [0; TEXT_LEN]).map_or(Check::Holds, |text| shown.note(text))
+}
+
+fn tell(end: End, console: &mut Console) {
+    let line = console.event("closed");
+    match end {
+        End::NoWelcome => line.text("why", "no welcome"),
+        End::Silent => line.text("why", "silence"),
+        End::Malformed(error) => line.says("why", &error),
+        End::LongId => line.text("why", "a message's id is too long"),
+        End::Refused(code) => line.number("code", code.into()),
+    };
+}
