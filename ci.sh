@@ -22,6 +22,7 @@ JOBS=(
   "features    core with every set of its features (cargo-hack), then its tests with all of them"
   "baremetal   core without features for three microcontroller targets"
   "size        what the core costs a Cortex-M3: flash, stack, RAM and panics within tests/firmware/budget.txt (stack: with QEMU)"
+  "firmware    a device's image: built for three targets, without a panic; run against the built gateway (with QEMU)"
   "msrv        workspace with the rust-version of Cargo.toml"
   "deny        licences, bans, sources and advisories (cargo-deny)"
   "miri        core's readers and writers under Miri (nightly)"
@@ -36,6 +37,8 @@ ON_REQUEST=(
 NIGHTLY=${NIGHTLY:-nightly}
 BAREMETAL_TARGETS=(thumbv6m-none-eabi thumbv7em-none-eabi riscv32imc-unknown-none-elf)
 FIRMWARE_TARGET=thumbv7m-none-eabi
+# The Cortex-M3 that runs the image, a Cortex-M0 whose code runs there too, and a core that is none of ARM's.
+IMAGE_TARGETS=("$FIRMWARE_TARGET" thumbv6m-none-eabi riscv32imc-unknown-none-elf)
 # The oldest release of each tool known to work; a newer one is left alone.
 TOOLS=(cargo-hack@0.6.46 cargo-deny@0.20.2 cargo-fuzz@0.13.2)
 
@@ -90,7 +93,14 @@ job_doc() {
 }
 
 job_test() {
-  local command
+  local command target
+  if [[ ${CI-} == true ]]; then
+    # host/tests/firmware.rs, which is left out elsewhere.
+    need_qemu
+    for target in "${IMAGE_TARGETS[@]}"; do
+      need_target "$target"
+    done
+  fi
   command=$(readme_command "cargo test --workspace")
   run_words "$command" 2>&1 | tee "$OUT/test.log"
 }
@@ -147,6 +157,28 @@ job_size() {
   # The limit in time is for a machine that hangs: all of them together take a second.
   timeout 120 cargo run --locked --manifest-path "$firmware/Cargo.toml" -p pushgate-size -- check \
     "$firmware/target/$FIRMWARE_TARGET/release" "$firmware/budget.txt" "${qemu[@]}" | tee "$OUT/size.txt"
+}
+
+job_firmware() {
+  local firmware=tests/firmware target images=()
+  for target in "${IMAGE_TARGETS[@]}"; do
+    need_target "$target"
+    (
+      cd "$firmware"
+      cargo clippy --locked --release -p pushgate-device --target "$target" -- -D warnings
+      cargo build --locked --release -p pushgate-device --target "$target"
+      # What is left of it when it does not test itself: what a device needs.
+      cargo build --locked --release -p pushgate-device --target "$target" --no-default-features \
+        --target-dir target/bare
+    )
+    images+=("$firmware/target/$target/release/device" "$firmware/target/bare/$target/release/device")
+  done
+  cargo run --locked --manifest-path "$firmware/Cargo.toml" -p pushgate-size -- pure "${images[@]}" |
+    tee "$OUT/firmware.txt"
+  need_qemu
+  command -v qemu-system-arm >/dev/null ||
+    leave_out "firmware ran no image: qemu-system-arm is not installed (on Debian: apt-get install qemu-system-arm)"
+  cargo test --locked -p pushgate --test firmware -- --nocapture
 }
 
 job_msrv() {
@@ -280,7 +312,7 @@ need_qemu() {
 setup() {
   local target tool
   rustup component add rustfmt clippy
-  for target in "${BAREMETAL_TARGETS[@]}" "$FIRMWARE_TARGET"; do
+  for target in "${BAREMETAL_TARGETS[@]}" "${IMAGE_TARGETS[@]}"; do
     need_target "$target"
   done
   msrv_toolchain >/dev/null

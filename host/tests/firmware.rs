@@ -29,8 +29,8 @@ const BOARD: u32 = 5_003_062;
 const OTHER: u32 = 1_003_200;
 
 /// What all of the board's work but the vectors may take of its RAM, in bytes: a little more than it does.
-const STACK: u64 = 8192;
-const STATICS: u64 = 10_240;
+const STACK: u64 = 3072;
+const STATICS: u64 = 8704;
 
 /// A device's schedule takes 11 s, and what happens beside it some more.
 const LONG: Duration = Duration::from_secs(40);
@@ -41,7 +41,7 @@ async fn a_device_on_bare_metal_does_its_work() {
     let place = Place::new(BINARY, REST);
     let mut gateway = place.start().await;
     place.configure_as(&gateway, REST);
-    let mut board = Machine::start(&image, gateway.link, gateway.public).await;
+    let mut board = Machine::start("device", &image, gateway.link, gateway.public).await;
 
     reads_every_golden_vector(&mut board).await;
     board.tell("took").await;
@@ -66,7 +66,7 @@ async fn a_device_on_bare_metal_does_its_work() {
 async fn a_check_that_does_not_hold_is_the_boards_verdict() {
     let Some(image) = image(CORTEX_M3) else { return };
     let nobody = Mute::at("127.0.0.1:0".parse().unwrap()).await;
-    let mut board = Machine::start(&image, nobody.address(), nobody.address()).await;
+    let mut board = Machine::start("verdict", &image, nobody.address(), nobody.address()).await;
     board.tell("no such command").await;
     board.event("FAILED").await;
     let (_, status) = board.end().await;
@@ -77,7 +77,7 @@ async fn a_check_that_does_not_hold_is_the_boards_verdict() {
 async fn a_smaller_core_reads_the_same() {
     let Some(image) = image(CORTEX_M0) else { return };
     let nobody = Mute::at("127.0.0.1:0".parse().unwrap()).await;
-    let mut board = Machine::start(&image, nobody.address(), nobody.address()).await;
+    let mut board = Machine::start("smaller", &image, nobody.address(), nobody.address()).await;
     reads_every_golden_vector(&mut board).await;
     reads_batches_as_they_come(&mut board).await;
     let (_, status) = board.end().await;
@@ -87,9 +87,11 @@ async fn a_smaller_core_reads_the_same() {
 async fn reads_every_golden_vector(board: &mut Machine) {
     board.tell("vectors").await;
     let told = board.event("vectors").await;
-    assert!(told.number("bodies") >= 300 && told.number("refused") >= 150, "{told:?}");
-    assert!(told.number("runs") >= 2 * told.number("bodies"), "{told:?}");
     assert_eq!(told.number("differ"), 0, "{told:?}");
+    // More of both than any one of their sources has, so that none is left out unseen.
+    let (bodies, refused) = (told.number("bodies"), told.number("refused"));
+    assert!(bodies - refused >= 150 && refused >= 700, "{told:?}");
+    assert!(told.number("runs") >= 2 * bodies, "{told:?}");
 }
 
 async fn pushes_over_http(board: &mut Machine, gateway: &Process) {
@@ -237,7 +239,7 @@ fn batch(change: impl Fn(u32, &mut Value)) -> String {
 
 /// Within what a busy machine adds; a clock may round.
 fn is_near(taken: u64, planned: u64) -> bool {
-    (planned.saturating_sub(50)..=planned + 800).contains(&taken)
+    (planned.saturating_sub(50)..=planned + 1000).contains(&taken)
 }
 
 /// Pushes a numbered message to the board as the application server.

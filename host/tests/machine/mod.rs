@@ -63,6 +63,7 @@ fn runs(command: &mut Command) -> bool {
 
 /// A board that runs the image.
 pub(crate) struct Machine {
+    name: &'static str,
     emulator: Guarded,
     commands: OwnedWriteHalf,
     lines: BufReader<OwnedReadHalf>,
@@ -84,8 +85,8 @@ pub(crate) struct Event {
 
 impl Machine {
     /// Starts the board, its first two UARTs joined to the gateway's link and to its public listener. A line that is
-    /// closed is opened again, every second.
-    pub(crate) async fn start(image: &Path, link: SocketAddr, public: SocketAddr) -> Self {
+    /// closed is opened again, a second later. What the board says is shown under `name`.
+    pub(crate) async fn start(name: &'static str, image: &Path, link: SocketAddr, public: SocketAddr) -> Self {
         let console = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         // Without `nodelay` a request waits 40 ms for an acknowledgement that waits for the request.
         let serial = |address: &dyn Display, more: &str| format!("tcp:{address},nodelay{more}");
@@ -102,9 +103,9 @@ impl Machine {
             .spawn()
             .expect("it was asked for");
         let emulator = Guarded(emulator);
-        let (stream, _) = within(console.accept()).await.expect("the emulator connects");
+        let (stream, _) = within(console.accept()).await.expect("a connection");
         let (reader, commands) = stream.into_split();
-        let mut machine = Self { emulator, commands, lines: BufReader::new(reader), events: Vec::new() };
+        let mut machine = Self { name, emulator, commands, lines: BufReader::new(reader), events: Vec::new() };
         machine.event("ready").await;
         machine
     }
@@ -137,7 +138,7 @@ impl Machine {
             let read =
                 read.unwrap_or_else(|_| panic!("not within {bound:?}: {what}")).expect("the console can be read");
             assert!(read > 0, "the board ended before: {what}");
-            eprint!("  {line}");
+            eprint!("{} | {line}", self.name);
             self.events.push(Event::read(line.trim_end()));
         }
     }

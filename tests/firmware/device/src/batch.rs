@@ -18,6 +18,7 @@ pub(crate) const EVENT_LEN: usize = 1024;
 
 /// Reads a batch of `len` bytes and tells what it was: how many events there are and what the last one says, or what is
 /// wrong with it.
+#[inline(never)]
 pub(crate) fn read(uart: &mut Uart, len: usize, ends: Ends, buf: &mut [u8; EVENT_LEN], console: &mut Console) {
     let mut reader = BatchReader::new(buf);
     let (mut left, mut chunk) = (len, [0; 64]);

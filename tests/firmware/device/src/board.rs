@@ -16,6 +16,10 @@ mod own;
 
 pub(crate) use own::*;
 
+/// Milliseconds within which the other end of a line opens a stream again that was closed. What is written before is
+/// lost.
+pub(crate) const OPEN_AGAIN_WITHIN: u32 = 1500;
+
 /// The UARTs of a board, by what is at the other end.
 #[derive(Debug)]
 pub(crate) struct Board {

@@ -9,24 +9,18 @@ use pushgate_core::{
     Instant,
     lingyang::Msg,
     link::{
-        Device, LineBuffer,
+        Device, Frame, LineBuffer,
         device::{End, Event, Step},
     },
 };
 
 use crate::{
-    board::{self, Uart},
+    board::{self, OPEN_AGAIN_WITHIN, Uart},
     console::{Check, Console},
 };
 
-/// Milliseconds after which the other end of the line has opened the stream again. What is written before is lost.
-const OPEN_AGAIN_WITHIN: u32 = 1500;
-
 /// Bytes of the longest line that a device writes: a hello with its token.
 const LINE_LEN: usize = 160;
-
-/// The longest text of a message that is told.
-const TEXT_LEN: usize = 256;
 
 /// What the caller keeps.
 pub(crate) struct Memory {
@@ -48,15 +42,22 @@ struct Shown([u8; 32]);
 
 impl Shown {
     /// Notes a message; one that was there before fails.
-    fn note(&mut self, text: &[u8]) -> Check {
-        let number = text.rsplit(|byte| *byte == b' ').next().and_then(|word| str::from_utf8(word).ok());
-        let Some(number) = number.and_then(|word| word.parse::<u8>().ok()) else { return Check::Holds };
+    fn note(&mut self, msg: Msg<'_>) -> Check {
+        let Some(number) = last_number(msg.bytes()) else { return Check::Holds };
         let Some(byte) = self.0.get_mut(usize::from(number >> 3)) else { return Check::Holds };
         let bit = 1 << (number & 7);
         let was_there = *byte & bit != 0;
         *byte |= bit;
         Check::from(!was_there)
     }
+}
+
+/// The number that a text ends in, if it is less than 256.
+fn last_number(text: impl Iterator<Item = u8>) -> Option<u8> {
+    text.fold(None, |number: Option<u8>, byte| match byte {
+        b'0'..=b'9' => number.unwrap_or(0).checked_mul(10)?.checked_add(byte - b'0'),
+        _ => None,
+    })
 }
 
 /// The device's end of the link on its line.
@@ -95,6 +96,7 @@ impl Listener {
     }
 
     /// Does all that is to be done now.
+    #[inline(never)]
     pub(crate) fn turn(&mut self, console: &mut Console) {
         if let Stream::Unwanted | Stream::Refused = self.stream {
             return;
@@ -107,9 +109,7 @@ impl Listener {
                     _ => self.open(now),
                 },
                 Step::Send(frame) => {
-                    if let Ok(line) = frame.write(&mut [0; LINE_LEN]) {
-                        self.uart.write(line);
-                    }
+                    write(&mut self.uart, frame);
                     self.device.sent(now);
                 }
                 Step::WaitUntil(_) => match self.stream {
@@ -147,6 +147,7 @@ impl Listener {
     }
 
     /// Takes what has come, and says whether that was anything.
+    #[inline(never)]
     fn read(&mut self, now: Instant, console: &mut Console) -> bool {
         let mut chunk = [0; 64];
         let len = self.uart.read(&mut chunk);
@@ -161,7 +162,7 @@ impl Listener {
                 Event::Message(message) => {
                     let line = console.event("message").text("id", message.id).number("from", message.from.into());
                     drop(line.raw("text", message.msg.bytes()));
-                    console.check("a message is told once", note(self.shown, message.msg));
+                    console.check("a message is told once", self.shown.note(message.msg));
                     // Told is kept, for this device; one with more to lose writes it to flash first.
                     self.device.acknowledge(message.id);
                 }
@@ -175,8 +176,12 @@ impl Listener {
     }
 }
 
-fn note(shown: &mut Shown, msg: Msg<'_>) -> Check {
-    msg.copy_to(&mut [0; TEXT_LEN]).map_or(Check::Holds, |text| shown.note(text))
+#[inline(never)]
+fn write(uart: &mut Uart, frame: Frame<'_>) {
+    // A device's frames fit: its token and a message's id have their longest.
+    if let Ok(line) = frame.write(&mut [0; LINE_LEN]) {
+        uart.write(line);
+    }
 }
 
 fn tell(end: End, console: &mut Console) {

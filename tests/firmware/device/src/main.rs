@@ -1,7 +1,8 @@
 //! A whole device on `pushgate-core`: it pushes over HTTP, listens on the device link, and reads batches as they come.
 //!
-//! It is one loop without threads, interrupts' work or an allocator, and does what it is told over a console, where it
-//! tells what happens. `README.md` has what it says; `host/tests/firmware.rs` drives it and looks at both ends.
+//! It is one loop, without threads, work in interrupts or an allocator. It does what it is told over a console, where it
+//! tells what happens: `tests/firmware/README.md` shows what, and `host/tests/firmware.rs` drives it and looks at both
+//! ends.
 //!
 //! - [`push`]: an outbox whose sends are HTTP requests
 //! - [`listen`]: the device link
@@ -49,7 +50,7 @@ macro_rules! give {
 fn run() -> ! {
     stack::paint();
     let Board { link, http, console: uart } = board::start();
-    let mut device = Device {
+    let mut firmware = Firmware {
         console: Console::new(uart),
         pusher: Pusher::new(http, give!(push::Memory = Outbox::new())),
         listener: Listener::new(link, give!(listen::Memory = listen::Memory::new())),
@@ -59,12 +60,12 @@ fn run() -> ! {
         event: give!([u8; batch::EVENT_LEN] = [0; batch::EVENT_LEN]),
     };
     let mut commands = Commands::new(uart, give!(LineBuffer<MAX_COMMAND_LEN> = LineBuffer::new()));
-    device.serve(&mut commands, give!([u8; TOKEN_LEN] = [0; TOKEN_LEN]));
-    board::exit(device.end())
+    firmware.serve(&mut commands, give!([u8; TOKEN_LEN] = [0; TOKEN_LEN]));
+    board::exit(firmware.end())
 }
 
 /// The parts of the device.
-struct Device {
+struct Firmware {
     console: Console,
     pusher: Pusher,
     listener: Listener,
@@ -74,7 +75,7 @@ struct Device {
     event: &'static mut [u8; batch::EVENT_LEN],
 }
 
-impl Device {
+impl Firmware {
     /// Does what there is to do, until it is told to end.
     fn serve(&mut self, commands: &mut Commands, token: &'static mut [u8; TOKEN_LEN]) {
         self.console.event("ready");
@@ -104,7 +105,10 @@ impl Device {
             Command::Vectors => vectors::run(self.room, &mut self.console),
             Command::Push { to, text, ends } => match self.pusher.push(to, text, ends) {
                 Ok(ticket) => drop(self.console.event("pushed").number("push", ticket.number())),
-                Err(error) => drop(self.console.event("not-pushed").says("why", &error)),
+                Err(error) => {
+                    self.console.event("not-pushed").says("why", &error);
+                    self.console.check("a push finds room", Check::Fails);
+                }
             },
             Command::Took => self.took(),
             Command::Batch { len, ends } => batch::read(&mut self.uart, len, ends, self.event, &mut self.console),

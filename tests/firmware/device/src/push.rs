@@ -13,7 +13,7 @@ use pushgate_core::{
 };
 
 use crate::{
-    board::{self, Uart},
+    board::{self, OPEN_AGAIN_WITHIN, Uart},
     console::{Check, Console, Ends},
 };
 
@@ -43,12 +43,14 @@ pub(crate) struct Pusher {
     doomed: u32,
     /// A request that was given up: until then its answer may still come.
     owed: Option<(Ticket, Instant)>,
+    /// When the stream is open, which the gateway may have said it closes.
+    open_at: Instant,
 }
 
 /// What came of a request.
 enum Answered {
-    /// An answer with this status.
-    Status(u16),
+    /// An answer with this status, and what becomes of the stream.
+    Status(u16, Connection),
     /// None in time.
     Late,
     /// Something that is no answer.
@@ -57,7 +59,7 @@ enum Answered {
 
 impl Pusher {
     pub(crate) fn new(uart: Uart, outbox: &'static mut Memory) -> Self {
-        Self { uart, token: "", outbox, doomed: 0, owed: None }
+        Self { uart, token: "", outbox, doomed: 0, owed: None, open_at: Instant::from_millis(0) }
     }
 
     /// From now on the device is this one.
@@ -89,13 +91,15 @@ impl Pusher {
     }
 
     /// Does what is to be done now, a request with its answer at the most, and `meanwhile` while it waits for that.
+    // Called, as other parts of the loop are: what is inlined into it has its buffers on the stack for good.
+    #[inline(never)]
     pub(crate) fn turn(&mut self, console: &mut Console, meanwhile: &mut dyn FnMut(&mut Console)) {
         let now = board::now();
         match self.outbox.poll(now) {
             Step::Send { ticket, attempt, payload } => {
                 // Answers carry no number. A late one to another copy of this delivery does no harm; one to another
                 // delivery would pass for this one's.
-                if self.owed.is_some_and(|(owed, until)| owed != ticket && now < until) {
+                if now < self.open_at || self.owed.is_some_and(|(owed, until)| owed != ticket && now < until) {
                     return;
                 }
                 console.event("send").number("push", ticket.number()).number("attempt", attempt.into());
@@ -126,22 +130,22 @@ impl Pusher {
     /// Tells the outbox. A ticket that it does not know any more is nothing to worry about.
     fn take(&mut self, ticket: Ticket, answered: &Answered, console: &mut Console) {
         let now = board::now();
-        self.owed = None;
         match answered {
-            Answered::Status(status) => {
+            Answered::Status(status, connection) => {
+                if *connection == Connection::Close {
+                    self.open_at = now.plus(OPEN_AGAIN_WITHIN);
+                }
                 let _ = self.outbox.answered(ticket, lingyang::verdict(*status), now);
+                return;
             }
-            Answered::Late => {
-                console.event("no-answer").number("push", ticket.number());
-                // The outbox knows by itself that the time has passed.
-                self.owed = Some((ticket, now.plus(SCHEDULE.answer_within())));
-            }
+            // The outbox knows by itself that the time has passed.
+            Answered::Late => drop(console.event("no-answer").number("push", ticket.number())),
             Answered::Not(error) => {
                 console.event("no-answer").number("push", ticket.number()).says("why", error);
                 let _ = self.outbox.failed(ticket, now);
-                self.owed = Some((ticket, now.plus(SCHEDULE.answer_within())));
             }
         }
+        self.owed = Some((ticket, now.plus(SCHEDULE.answer_within())));
     }
 }
 
@@ -193,9 +197,9 @@ fn answer(uart: &mut Uart, until: Instant, console: &mut Console, meanwhile: &mu
                 Ok(Some(Part::Header(_))) => {}
                 // What has failed fails again, at the end.
                 Ok(Some(Part::Body(piece))) => drop(reply.feed(piece)),
-                Ok(Some(Part::End(_))) => {
+                Ok(Some(Part::End(connection))) => {
                     tell(status, reply.finish(), console);
-                    return Answered::Status(status);
+                    return Answered::Status(status, connection);
                 }
                 Err(error) => return Answered::Not(error),
             }

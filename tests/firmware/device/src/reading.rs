@@ -18,7 +18,7 @@ use pushgate_core::{
 pub(crate) const ROOM: usize = 2 * 1536;
 
 /// What a body is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     /// Any JSON document. It has no reader for pieces: the core keeps nothing of it.
     Json,

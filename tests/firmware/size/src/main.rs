@@ -3,6 +3,8 @@
 //! `pushgate-size check IMAGES BUDGET [QEMU]` prints one table and exits 1 when a limit is broken or an image holds a
 //! panic or an allocator. Without a QEMU to run the images, what they take when they run is left out.
 //!
+//! `pushgate-size pure IMAGE...` prints what each takes, and exits 1 when one holds a panic or an allocator.
+//!
 //! `pushgate-size functions IMAGE` lists what takes the flash of an image, the largest last.
 
 mod budget;
@@ -28,9 +30,13 @@ fn main() -> ExitCode {
     let done = match args[..] {
         ["check", images, budget] => check(Path::new(images), Path::new(budget), None),
         ["check", images, budget, qemu] => check(Path::new(images), Path::new(budget), Some(qemu)),
+        ["pure", ref images @ ..] if !images.is_empty() => pure(images),
         ["functions", image] => functions(Path::new(image)),
         _ => {
-            eprintln!("usage: pushgate-size check IMAGES BUDGET [QEMU]\n       pushgate-size functions IMAGE");
+            eprintln!(
+                "usage: pushgate-size check IMAGES BUDGET [QEMU]\n       \
+                 pushgate-size pure IMAGE...\n       pushgate-size functions IMAGE"
+            );
             return ExitCode::from(2);
         }
     };
@@ -122,6 +128,18 @@ fn measure(images: &Path, line: Line, base: &Image, statics: u64, qemu: Option<&
 
 fn beyond(names: Vec<String>, base: &[String]) -> Vec<String> {
     names.into_iter().filter(|name| !base.contains(name)).collect()
+}
+
+/// Whole images, which stand for themselves: nothing in them may panic or allocate, whoever wrote it.
+fn pure(images: &[&str]) -> Result<(), String> {
+    let mut impure = Vec::new();
+    for path in images {
+        let image = image::read(Path::new(path))?;
+        println!("{path}: flash {}, statics {}", image.flash, image.statics);
+        let found = image.panics.iter().chain(&image.allocator);
+        impure.extend(found.map(|name| format!("{path}: {name}")));
+    }
+    if impure.is_empty() { Ok(()) } else { Err(format!("a panic or an allocator:\n{}", impure.join("\n"))) }
 }
 
 fn functions(path: &Path) -> Result<(), String> {

@@ -1,18 +1,20 @@
 //! Tells the linker how the machine's memory lies, and gathers the golden vectors with what must come of each.
 //!
-//! The bodies are the core's own samples, the seeds of its fuzz targets and this workspace's inputs, and each of the
-//! samples cut short at many places. The core reads them here, on the host, in the same ways as the device will; that it
-//! reads them right is what its own tests are for.
+//! The bodies are those of the core's tests of the protocols' pages, its samples, each of them also cut short at many
+//! places, the seeds of its fuzz targets, and this workspace's inputs. The core reads them here, on the host, in the same
+//! ways as the device will; that it reads them right is what its own tests are for.
 
+mod literals;
 // What the image takes of it, this program leaves.
 #[allow(dead_code, reason = "a test's table: not every kind is a device's")]
-#[path = "../../../core/tests/samples/mod.rs"]
+#[path = "../../../../core/tests/samples/mod.rs"]
 mod samples;
 
-#[path = "src/reading.rs"]
+#[path = "../src/reading.rs"]
 mod reading;
 
 use std::{
+    collections::HashSet,
     env,
     fmt::Write,
     fs,
@@ -28,7 +30,7 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     // Written even when the image is built without them: to leave them out here would be no gain.
     fs::write(out.join("vectors.rs"), vectors()).expect("OUT_DIR can be written");
-    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=build");
     println!("cargo:rerun-if-changed=src/reading.rs");
     link(&out);
 }
@@ -50,39 +52,65 @@ fn link(out: &Path) {
 
 /// The Rust of all vectors.
 fn vectors() -> String {
-    let mut code = String::from("static VECTORS: &[Vector] = &[\n");
+    let mut vectors = Vectors::default();
     for (at, (kind, text)) in samples::SAMPLES.iter().enumerate() {
         let Some(kind) = kind_of(*kind) else { continue };
         let body = text.as_bytes();
-        vector(&mut code, &format!("sample {at}"), kind, body);
+        vectors.add(&format!("sample {at}"), kind, body);
         for len in (SHORTER_BY..body.len()).step_by(SHORTER_BY) {
-            vector(&mut code, &format!("sample {at}, its first {len} bytes"), kind, &body[..len]);
+            vectors.add(&format!("sample {at}, its first {len} bytes"), kind, &body[..len]);
+        }
+    }
+    for (rules, kinds) in RULES {
+        let source = Path::new("../../../core/tests").join(rules);
+        println!("cargo:rerun-if-changed={}", source.display());
+        let source = fs::read_to_string(&source).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
+        for text in literals::literals(&source).iter().filter(|text| is_body(text)) {
+            // The mark of the byte where the error must show is no part of it.
+            let body = text.replace('▲', "");
+            kinds.iter().for_each(|kind| vectors.add(&format!("{rules}: {text}"), *kind, body.as_bytes()));
         }
     }
     for (folder, kinds) in SEEDS {
         let folder = Path::new("../../../fuzz/seeds").join(folder);
         println!("cargo:rerun-if-changed={}", folder.display());
         for (name, body) in files(&folder) {
-            for kind in *kinds {
-                vector(&mut code, &format!("{name} as {kind:?}"), *kind, &body);
-            }
+            kinds.iter().for_each(|kind| vectors.add(&name, *kind, &body));
         }
     }
     println!("cargo:rerun-if-changed=../inputs");
     for (name, body) in files(Path::new("../inputs")) {
-        vector(&mut code, &name, input(&name), &body);
+        vectors.add(&name, input(&name), &body);
     }
-    code.push_str("];\n");
-    code
+    format!("static VECTORS: &[Vector] = &[\n{}];\n", vectors.code)
 }
 
-/// Where the same bodies may be asked for as several kinds, all but one are refused, each with its own reason.
+/// Whether a text of a test is a body: JSON, or meant to be.
+fn is_body(text: &str) -> bool {
+    // With two braces it is a pattern for others.
+    (text.contains('▲') || text.trim_start().starts_with(['{', '['])) && !text.contains("{{")
+}
+
+/// The tests of the pages, and what their bodies may be.
+const RULES: &[(&str, &[Kind])] = &[
+    ("rules_json.rs", &[Kind::Json]),
+    ("rules_lingyang.rs", LINGYANG),
+    ("rules_tencent.rs", TENCENT),
+    ("rules_uplink.rs", UPLINK),
+];
+
+/// What a body is that one of these is, is refused by the others, each for its own reason.
+const LINGYANG: &[Kind] = &[Kind::ClientPush, Kind::ServerPush, Kind::PushReply, Kind::Webhook];
+const TENCENT: &[Kind] = &[Kind::Tencent, Kind::TencentReply];
+const UPLINK: &[Kind] = &[Kind::Uplink, Kind::UplinkReply];
+
+/// The seeds of fuzz targets, and what they may be.
 const SEEDS: &[(&str, &[Kind])] = &[
     ("json", &[Kind::Json]),
     ("strict", &[Kind::Json]),
-    ("lingyang", &[Kind::ClientPush, Kind::ServerPush, Kind::PushReply, Kind::Webhook]),
-    ("uplink", &[Kind::Uplink, Kind::UplinkReply]),
-    ("tencent", &[Kind::Tencent, Kind::TencentReply]),
+    ("lingyang", LINGYANG),
+    ("uplink", UPLINK),
+    ("tencent", TENCENT),
     ("link", &[Kind::Link]),
     ("token", &[Kind::Token]),
     ("http", &[Kind::Answer]),
@@ -136,19 +164,31 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Adds a vector, of which the host has seen that it makes no difference how it is cut.
-fn vector(code: &mut String, name: &str, kind: Kind, body: &[u8]) {
-    let mut room = [0; ROOM];
-    let whole = read(kind, body, Cut::Whole, &mut room).expect("every kind is read whole");
-    for len in [1, 7] {
-        let pieces = read(kind, body, Cut::Pieces(len), &mut room);
-        assert!(pieces.is_none_or(|pieces| pieces == whole), "{name}: {pieces:?} in pieces of {len}, not {whole:?}");
+/// The Rust of vectors, each there once.
+#[derive(Default)]
+struct Vectors {
+    code: String,
+    seen: HashSet<(Kind, Vec<u8>)>,
+}
+
+impl Vectors {
+    /// Adds a vector, of which the host has seen that it makes no difference how it is cut.
+    fn add(&mut self, name: &str, kind: Kind, body: &[u8]) {
+        if !self.seen.insert((kind, body.to_vec())) {
+            return;
+        }
+        let mut room = [0; ROOM];
+        let whole = read(kind, body, Cut::Whole, &mut room).expect("every kind is read whole");
+        for len in [1, 7] {
+            let pieces = read(kind, body, Cut::Pieces(len), &mut room);
+            assert!(pieces.is_none_or(|pieces| pieces == whole), "{name}: {pieces:?} by {len}, not {whole:?}");
+        }
+        let expected = match whole {
+            Ok(sum) => format!("Ok({sum:#x})"),
+            Err(refusal) => format!("Err(({}, {:?}))", refusal.offset(), refusal.to_string()),
+        };
+        let body = body.escape_ascii();
+        writeln!(self.code, "Vector {{ kind: Kind::{kind:?}, body: b\"{body}\", expected: {expected} }},")
+            .expect("a string takes what is written");
     }
-    let expected = match whole {
-        Ok(sum) => format!("Ok({sum:#x})"),
-        Err(refusal) => format!("Err(({}, {:?}))", refusal.offset(), refusal.to_string()),
-    };
-    let body = body.escape_ascii();
-    writeln!(code, "Vector {{ name: {name:?}, kind: Kind::{kind:?}, body: b\"{body}\", expected: {expected} }},")
-        .expect("a string takes what is written");
 }
