@@ -204,10 +204,15 @@ impl Commands {
     pub(crate) fn next(&mut self) -> Option<Command<'_>> {
         let mut byte = [0];
         while self.uart.read(&mut byte) > 0 {
-            if let Some(line) = self.lines.feed(&mut &byte[..]) {
-                // Looked at again below, for the borrow ends here.
-                let is_line = line.is_ok();
-                return Some(if is_line { Command::read(self.lines.line()) } else { Command::Unknown });
+            // What a terminal sends for the end of a line.
+            if byte == *b"\r" {
+                byte = *b"\n";
+            }
+            match self.lines.feed(&mut &byte[..]) {
+                None | Some(Ok([])) => {}
+                // Looked at anew, for that borrow ends here.
+                Some(Ok(_)) => return Some(Command::read(self.lines.line())),
+                Some(Err(_)) => return Some(Command::Unknown),
             }
         }
         None
