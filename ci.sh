@@ -32,6 +32,7 @@ JOBS=(
 # Left out of a full run: measurements, which are for people to read.
 ON_REQUEST=(
   "bench       core beside other JSON libraries, BENCH_SECONDS (3) a row: speed ratios, instructions (with valgrind)"
+  "peers       a device's jobs with core and with other crates: flash, stack (with QEMU) and panics side by side"
 )
 
 NIGHTLY=${NIGHTLY:-nightly}
@@ -70,6 +71,7 @@ job_fmt() {
   cargo fmt --manifest-path fuzz/Cargo.toml --check
   cargo fmt --manifest-path core/benches/Cargo.toml --check
   cargo fmt --manifest-path tests/firmware/Cargo.toml --all --check
+  cargo fmt --manifest-path tests/firmware/peers/Cargo.toml --check
 }
 
 job_shellcheck() {
@@ -234,6 +236,25 @@ job_bench() {
     leave_out "bench counted no instructions: valgrind is not installed (on Debian: apt-get install valgrind)"
   cargo run --locked --release --manifest-path core/benches/Cargo.toml -- --seconds "${BENCH_SECONDS:-3}" |
     tee "$OUT/bench.md"
+}
+
+job_peers() {
+  local firmware=tests/firmware qemu=()
+  need_target "$FIRMWARE_TARGET"
+  (cd "$firmware" && cargo build --locked --release --target "$FIRMWARE_TARGET")
+  (
+    cd "$firmware/peers"
+    cargo clippy --locked --release --target "$FIRMWARE_TARGET" -- -D warnings
+    cargo build --locked --release --target "$FIRMWARE_TARGET"
+  )
+  need_qemu
+  if command -v qemu-system-arm >/dev/null; then
+    qemu=(qemu-system-arm)
+  else
+    leave_out "peers measured no stack: qemu-system-arm is not installed (on Debian: apt-get install qemu-system-arm)"
+  fi
+  timeout 120 cargo run --locked --manifest-path "$firmware/Cargo.toml" -p pushgate-size -- compare \
+    "$firmware/peers/jobs.txt" "${qemu[@]}" | tee "$OUT/peers.md"
 }
 
 # --------------------------------------------------------------------------------------------------- parts of the jobs

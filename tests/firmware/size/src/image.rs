@@ -1,9 +1,11 @@
 //! What an image holds, from its ELF file: bytes of flash and of statics, and code that must not be there.
 
-use std::{fs, path::Path};
+use std::{fs, ops::Range, path::Path};
 
-use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind, elf::SHF_ALLOC};
+use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind, SymbolKind, elf::SHF_ALLOC};
 use rustc_demangle::demangle;
+
+use crate::thumb;
 
 /// Where the bodies lie that the probes are fed with: no part of what a device has to hold.
 const INPUT: &str = ".input";
@@ -17,6 +19,8 @@ pub(crate) struct Image {
     pub(crate) statics: u64,
     /// Functions that end in a panic.
     pub(crate) panics: Vec<String>,
+    /// Branches and calls into those, from anywhere else.
+    pub(crate) branches: usize,
     /// Functions of an allocator.
     pub(crate) allocator: Vec<String>,
 }
@@ -24,10 +28,11 @@ pub(crate) struct Image {
 /// Reads the image at `path`.
 pub(crate) fn read(path: &Path) -> Result<Image, String> {
     let names: Vec<String> = functions(path)?.into_iter().map(|(_, name)| name).collect();
-    let (flash, statics) = with_file(path, |file| Ok(sizes(file)))?;
+    let ((flash, statics), branches) = with_file(path, |file| Ok((sizes(file), branches(file)?)))?;
     Ok(Image {
         flash,
         statics,
+        branches,
         panics: names.iter().filter(|name| is_panic(name)).cloned().collect(),
         allocator: names.into_iter().filter(|name| is_allocator(name)).collect(),
     })
@@ -73,6 +78,36 @@ fn sizes(file: &object::File<'_>) -> (u64, u64) {
         }
     }
     (flash, statics)
+}
+
+/// How many branches lead from code that does not end in a panic to code that does.
+fn branches(file: &object::File<'_>) -> Result<usize, String> {
+    let functions = || file.symbols().filter(|symbol| symbol.is_definition() && symbol.kind() == SymbolKind::Text);
+    let panics: Vec<Range<u64>> = functions()
+        .filter(|symbol| symbol.name().is_ok_and(|name| is_panic(&format!("{:#}", demangle(name)))))
+        .map(|symbol| range(symbol.address(), symbol.size()))
+        .collect();
+    let panics = |address: u64| panics.iter().any(|panic| panic.contains(&address));
+    let mut found: Vec<(u64, u64)> = Vec::new();
+    for function in functions().filter(|function| !panics(range(function.address(), function.size()).start)) {
+        let range = range(function.address(), function.size());
+        let Some(section) = file.sections().find(|section| function.section_index() == Some(section.index())) else {
+            continue;
+        };
+        let code = section.data_range(range.start, range.end - range.start).map_err(|error| error.to_string())?;
+        let branches = thumb::branches(range.start, code.unwrap_or_default());
+        found.extend(branches.into_iter().filter(|(_, to)| panics(*to)));
+    }
+    // Two functions that came out alike may share their code under two names.
+    found.sort_unstable();
+    found.dedup();
+    Ok(found.len())
+}
+
+/// The addresses of a function: a symbol of thumb code has the lowest bit of its address set.
+fn range(address: u64, size: u64) -> Range<u64> {
+    let start = address & !1;
+    start..start + size
 }
 
 /// Whether a function of this name ends in a panic: `core::panicking::panic_fmt`, `slice_index_fail`,

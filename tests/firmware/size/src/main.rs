@@ -5,12 +5,17 @@
 //!
 //! `pushgate-size pure IMAGE...` prints what each takes, and exits 1 when one holds a panic or an allocator.
 //!
+//! `pushgate-size compare JOBS [QEMU]` prints one table of images that do the same jobs with different crates; it fails
+//! only when a run does.
+//!
 //! `pushgate-size functions IMAGE` lists what takes the flash of an image, the largest last.
 
 mod budget;
+mod compare;
 mod image;
 mod machine;
 mod table;
+mod thumb;
 
 use std::{env, fs, path::Path, process::ExitCode};
 
@@ -31,11 +36,13 @@ fn main() -> ExitCode {
         ["check", images, budget] => check(Path::new(images), Path::new(budget), None),
         ["check", images, budget, qemu] => check(Path::new(images), Path::new(budget), Some(qemu)),
         ["pure", ref images @ ..] if !images.is_empty() => pure(images),
+        ["compare", jobs] => compare::compare(Path::new(jobs), None),
+        ["compare", jobs, qemu] => compare::compare(Path::new(jobs), Some(qemu)),
         ["functions", image] => functions(Path::new(image)),
         _ => {
             eprintln!(
                 "usage: pushgate-size check IMAGES BUDGET [QEMU]\n       \
-                 pushgate-size pure IMAGE...\n       pushgate-size functions IMAGE"
+                 pushgate-size compare JOBS [QEMU]\n       pushgate-size pure IMAGE...\n       pushgate-size functions IMAGE"
             );
             return ExitCode::from(2);
         }
@@ -52,7 +59,8 @@ fn main() -> ExitCode {
 fn check(images: &Path, budget: &Path, qemu: Option<&str>) -> Result<(), String> {
     let lines = budget::read(budget)?;
     every_probe_has_a_line(budget, &lines)?;
-    if image::read(&images.join(PANICS))?.panics.is_empty() {
+    let panics = image::read(&images.join(PANICS))?;
+    if panics.panics.is_empty() || panics.branches == 0 {
         return Err(format!("found no panic in the image `{PANICS}`, so it would find none in the probes"));
     }
     let base = image::read(&images.join(BASE))?;
@@ -100,6 +108,7 @@ fn base_row(name: &str, base: &Image) -> Row {
         stack: Cell::default(),
         ram: Cell { taken: Some(base.statics), limit: None },
         panics: base.panics.clone(),
+        branches: base.branches,
         allocator: base.allocator.clone(),
         runs: Vec::new(),
     }
@@ -121,6 +130,7 @@ fn measure(images: &Path, line: Line, base: &Image, statics: u64, qemu: Option<&
         stack: Cell { taken: stack, limit: line.stack },
         ram: Cell { taken: stack.map(|stack| stack + statics), limit: line.ram },
         panics: beyond(image.panics, &base.panics),
+        branches: image.branches.saturating_sub(base.branches),
         allocator: beyond(image.allocator, &base.allocator),
         runs,
     })

@@ -35,6 +35,8 @@ pub(crate) struct Row {
     pub(crate) stack: Cell,
     pub(crate) ram: Cell,
     pub(crate) panics: Vec<String>,
+    /// Branches into those.
+    pub(crate) branches: usize,
     pub(crate) allocator: Vec<String>,
     pub(crate) runs: Vec<Run>,
 }
@@ -50,7 +52,10 @@ impl Row {
         });
         let panics = self.panics.iter().map(|name| format!("{probe}: can panic in {name}"));
         let allocator = self.allocator.iter().map(|name| format!("{probe}: allocates in {name}"));
-        over.chain(panics).chain(allocator).collect()
+        // With the functions that the base has anyway.
+        let branches = (self.panics.is_empty() && self.branches > 0)
+            .then(|| format!("{probe}: branches into a panic in {} more places than its base", self.branches));
+        over.chain(panics).chain(branches).chain(allocator).collect()
     }
 
     /// How far the flash is from its goal, in words, when it is.
@@ -72,20 +77,23 @@ impl Row {
 
 /// The table as text, a line for each row.
 pub(crate) fn show(rows: &[Row]) -> String {
-    let heads = ["flash", "limit", "goal", "stack", "limit", "ram", "limit", "panics", "alloc", "instr./item"];
+    let heads =
+        ["flash", "limit", "goal", "stack", "limit", "ram", "limit", "panics", "branches", "alloc", "instr./item"];
     let mut table = line("bytes", &heads.map(str::to_owned));
     for row in rows {
         let [flash, stack, ram] = [row.flash, row.stack, row.ram].map(Cell::columns);
-        let (panics, allocator) = (row.panics.len().to_string(), row.allocator.len().to_string());
+        let panics = [row.panics.len(), row.branches, row.allocator.len()].map(|count| count.to_string());
+        let [panics, branches, allocator] = panics;
         let goal = row.goal.map_or_else(|| "-".to_owned(), |goal| goal.to_string());
-        let cells = [flash.0, flash.1, goal, stack.0, stack.1, ram.0, ram.1, panics, allocator, row.instructions()];
+        let cells =
+            [flash.0, flash.1, goal, stack.0, stack.1, ram.0, ram.1, panics, branches, allocator, row.instructions()];
         table += &line(&row.probe, &cells);
     }
     table
 }
 
 fn line(probe: &str, cells: &[String]) -> String {
-    const WIDTHS: [usize; 10] = [7, 11, 7, 7, 11, 7, 11, 8, 7, 14];
+    const WIDTHS: [usize; 11] = [7, 11, 7, 7, 11, 7, 11, 8, 10, 7, 14];
     let mut line = format!("{probe:<20}");
     for (cell, width) in cells.iter().zip(WIDTHS) {
         write!(line, "{cell:>width$}").expect("a string takes what is written");
@@ -106,6 +114,7 @@ mod tests {
             stack: Cell { taken: None, limit: Some(1) },
             ram: Cell { taken: Some(9999), limit: None },
             panics: panics.iter().map(|&name| name.to_owned()).collect(),
+            branches: 0,
             allocator: Vec::new(),
             runs: vec![
                 Run { items: 2, instructions: 50, stack: 0 },
@@ -116,6 +125,8 @@ mod tests {
         assert_eq!(row(600, &[]).broken(), [""; 0]);
         assert_eq!(row(601, &[]).broken(), ["read: flash is 601 bytes, 1 over the limit of 600"]);
         assert_eq!(row(0, &["panic_fmt"]).broken(), ["read: can panic in panic_fmt"]);
+        let branches = Row { branches: 2, ..row(0, &[]) };
+        assert_eq!(branches.broken(), ["read: branches into a panic in 2 more places than its base"]);
         let short = "read: flash is 600 bytes, short by 10 of its goal of 590";
         assert_eq!(row(600, &[]).short().as_deref(), Some(short));
         assert_eq!(row(590, &[]).short(), None);
