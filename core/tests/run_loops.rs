@@ -429,6 +429,9 @@ fn run(drops: Drops) -> Rc<World> {
         if turn == drops.listen && end.is_none() {
             drop(listening);
             listening = Box::pin(asynch::listen(&board, &mut device, TOKEN, &mut lines, &mut line));
+            let links = world.links.get();
+            assert!(listening.as_mut().poll(&mut context).is_pending());
+            assert_eq!(world.links.get(), links + 1, "it connects anew at once");
         } else if turn == drops.push {
             drop(pushing);
             pushing = Box::pin(asynch::push(&board, &outbox, TOKEN));
