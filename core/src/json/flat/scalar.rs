@@ -112,6 +112,9 @@ impl Flat<'_, '_> {
         self.escaped = false;
         self.step();
         loop {
+            let rest = self.document.get(self.at..).unwrap_or_default();
+            let ends = |byte: &u8| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\');
+            self.at = self.at.wrapping_add(rest.iter().position(ends).unwrap_or(rest.len()));
             let (start, byte) = (self.at, self.peek());
             if byte < b' ' {
                 return self.fail(start, Fault::ControlCharacter);

@@ -9,7 +9,7 @@ use pushgate_core::{
     Instant,
     lingyang::Msg,
     link::{
-        Device, Frame, LineBuffer,
+        Device, LineBuffer, Outgoing,
         device::{End, Event, Step},
     },
 };
@@ -134,7 +134,7 @@ impl Listener {
     }
 
     fn open(&mut self, now: Instant) {
-        *self.lines = LineBuffer::new();
+        self.lines.clear();
         self.device.opened(now);
         self.stream = Stream::Open;
     }
@@ -177,7 +177,7 @@ impl Listener {
 }
 
 #[inline(never)]
-fn write(uart: &mut Uart, frame: Frame<'_>) {
+fn write(uart: &mut Uart, frame: Outgoing<'_>) {
     // A device's frames fit: its token and a message's id have their longest.
     if let Ok(line) = frame.write(&mut [0; LINE_LEN]) {
         uart.write(line);

@@ -167,7 +167,7 @@ fn request(uart: &mut Uart, token: &str, body: &[u8]) -> Result<(), RequestError
         target: "/v2/message/client/push",
         host: "gateway",
         headers: &[("Content-Type", "application/json"), ("X-Client-Token", token)],
-        body_len: body.len() as u64,
+        body_len: body.len(),
         connection: Connection::KeepAlive,
     };
     uart.write(request.write(&mut head)?);
