@@ -10,7 +10,7 @@ use pushgate_core::{
     http::{Connection, Exchange, Method, Part, Request, Step as Http},
     lingyang::{self, AccessTokens, Callback, ClientPush, Flag, Msg},
     link::{
-        Device, LineBuffer, MAX_LINE_LEN,
+        Device, LineBuffer, MAX_LINE_LEN, ReceiptState,
         device::{Event, Step as Link},
     },
     outbox::Step as Send,
@@ -71,8 +71,7 @@ fn day(memory: &mut Memory) -> Outcome {
                 Some(chunk) => hear(memory, chunk, now),
                 None => now = later.min(due),
             },
-            Link::Close(end) => {
-                black_box(end);
+            Link::Close(_) => {
                 memory.device.closed(now, black_box(7));
                 return Ok(done);
             }
@@ -91,7 +90,9 @@ fn hear(memory: &mut Memory, mut chunk: &[u8], now: Instant) {
                 let pushed = memory.outbox.push(&Schedule::FLAG_2, now, |slot| push(message.msg, slot));
                 black_box(pushed.is_ok());
             }
-            other => drop(black_box(other)),
+            Event::Receipt(receipt) => drop(black_box(receipt.state == ReceiptState::Delivered)),
+            Event::Refused(problem) => drop(black_box(problem.code)),
+            Event::Nothing | Event::Welcome(_) | Event::Copy(_) => {}
         }
     }
 }
