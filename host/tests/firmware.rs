@@ -189,9 +189,9 @@ async fn keeps_its_schedule_when_nobody_answers(board: &mut Machine, mut gateway
     let theirs: Vec<_> = theirs.collect();
     eprintln!("sends by the board's clock at {own:?} ms, by the host's at {theirs:?} ms");
     for ((planned, own), theirs) in PLANNED.into_iter().zip(own).zip(theirs) {
-        assert!(is_near(own, planned) && is_near(theirs, planned), "planned {planned}, sent {own}, came {theirs}");
+        assert!(is_near(own, planned, 500) && is_near(theirs, planned, 1500), "planned {planned}, {own}, {theirs}");
     }
-    assert!(is_near(gave_up.at - first, 11_000 + 5000), "five seconds for the last answer: {gave_up:?}");
+    assert!(is_near(gave_up.at - first, 11_000 + 5000, 500), "five seconds for the last answer: {gave_up:?}");
 }
 
 async fn reads_batches_as_they_come(board: &mut Machine) {
@@ -237,9 +237,9 @@ fn batch(change: impl Fn(u32, &mut Value)) -> String {
     json!({ "Events": (0..100).map(event).collect::<Vec<_>>() }).to_string()
 }
 
-/// Within what a busy machine adds; a clock may round.
-fn is_near(taken: u64, planned: u64) -> bool {
-    (planned.saturating_sub(50)..=planned + 1000).contains(&taken)
+/// Whether something was on time, or late by no more than what a busy machine adds; a clock may round.
+fn is_near(taken: u64, planned: u64, late: u64) -> bool {
+    (planned.saturating_sub(50)..=planned + late).contains(&taken)
 }
 
 /// Pushes a numbered message to the board as the application server.

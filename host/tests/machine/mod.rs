@@ -57,6 +57,16 @@ pub(crate) fn image(target: &str) -> Option<PathBuf> {
     Some(firmware.join("target").join(target).join("release/device"))
 }
 
+/// How this QEMU is told to open a stream again a second after it was closed: since version 9.2 in milliseconds.
+fn again() -> &'static str {
+    let output = Command::new(QEMU).arg("--version").output().expect("it was asked for").stdout;
+    let text = String::from_utf8_lossy(&output).into_owned();
+    let version = text.split_once("version ").map_or("", |(_, rest)| rest);
+    let mut numbers = version.split(|char: char| !char.is_ascii_digit()).map_while(|number| number.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version < (9, 2) { ",reconnect=1" } else { ",reconnect-ms=1000" }
+}
+
 fn runs(command: &mut Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
@@ -90,11 +100,12 @@ impl Machine {
         let console = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         // Without `nodelay` a request waits 40 ms for an acknowledgement that waits for the request.
         let serial = |address: &dyn Display, more: &str| format!("tcp:{address},nodelay{more}");
+        let again = again();
         let emulator = Command::new(QEMU)
             .args(["-cpu", "cortex-m3", "-machine", "lm3s6965evb", "-display", "none", "-monitor", "none"])
             .args(["-semihosting-config", "enable=on,target=native", "-kernel"])
             .arg(image)
-            .args(["-serial", &serial(&link, ",reconnect=1"), "-serial", &serial(&public, ",reconnect=1")])
+            .args(["-serial", &serial(&link, again), "-serial", &serial(&public, again)])
             .args(["-serial", &serial(&console.local_addr().expect("an address"), "")])
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -5,8 +5,6 @@
 //! ways as the device will; that it reads them right is what its own tests are for.
 
 mod literals;
-// What the image takes of it, this program leaves.
-#[allow(dead_code, reason = "a test's table: not every kind is a device's")]
 #[path = "../../../../core/tests/samples/mod.rs"]
 mod samples;
 

@@ -2,7 +2,7 @@
 
 use pushgate_core::{
     Error,
-    tencent::{BatchReader, Event},
+    tencent::{BatchReader, Event, MAX_EVENTS},
 };
 
 use crate::{
@@ -22,7 +22,7 @@ pub(crate) const EVENT_LEN: usize = 1024;
 pub(crate) fn read(uart: &mut Uart, len: usize, ends: Ends, buf: &mut [u8; EVENT_LEN], console: &mut Console) {
     let mut reader = BatchReader::new(buf);
     let (mut left, mut chunk) = (len, [0; 64]);
-    let mut pieces = 0;
+    let (mut pieces, mut events) = (0, 0);
     let mut until = board::now().plus(SILENT_WITHIN);
     while left > 0 && board::now() < until {
         let room = chunk.get_mut(..left.min(64)).unwrap_or_default();
@@ -37,7 +37,8 @@ pub(crate) fn read(uart: &mut Uart, len: usize, ends: Ends, buf: &mut [u8; EVENT
         let piece = room.get(..read).unwrap_or_default();
         // What has failed fails again, at the end; the rest has to be read all the same.
         let _ = reader.feed(piece, |event| {
-            if left == 0 {
+            events += 1;
+            if events == MAX_EVENTS {
                 tell(&event, console);
             }
         });
@@ -55,7 +56,7 @@ fn end(batch: &Result<u32, Error>, bytes: usize, pieces: u64, console: &mut Cons
     };
 }
 
-/// Tells of an event whose last bytes were in the batch's last piece.
+/// Tells of the last event that a batch may have.
 fn tell(event: &Event<'_, '_>, console: &mut Console) {
     let Event::OfflinePush(push) = event else { return };
     let line = console.event("last").number("time", push.event_time).number("code", push.err_code.unsigned_abs());
