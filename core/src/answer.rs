@@ -9,6 +9,7 @@ use crate::{
 
 /// What an answer means for the delivery: the same three words for every protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Verdict {
     /// The receiver has it.
     Delivered,
@@ -20,6 +21,7 @@ pub enum Verdict {
 
 /// What a sender makes of an answer whose body holds a reply `R`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Answer<R> {
     /// The right status and a reply that says so: the batch has been received.
     Accepted,

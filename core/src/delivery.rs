@@ -71,12 +71,14 @@ use crate::{Instant, Verdict};
 /// that changed between calls, as when settings are reloaded, is obeyed from then on; one that is now too short ends
 /// the delivery.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Delivery {
     state: State,
 }
 
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "nothing happens until it is done"]
 pub enum Action {
     /// Send it, then call [`Delivery::sent`] or [`Delivery::failed`].
@@ -94,6 +96,7 @@ pub enum Action {
 
 /// How a delivery ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Outcome {
     /// The receiver has it.
     Delivered,
@@ -104,6 +107,7 @@ pub enum Outcome {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
     /// The next send is due at `at`. Its place on the grid is `grid`: later than `at` when it was brought forward.
     Due { attempts: u8, at: Instant, grid: Instant },

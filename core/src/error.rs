@@ -7,6 +7,7 @@ use core::fmt;
 
 /// What went wrong, in which member, at which byte of the input.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Error {
     kind: ErrorKind,
     field: Field,
@@ -72,6 +73,7 @@ impl core::error::Error for Error {}
 
 /// Who has to act for the next try to succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Blame {
     /// The caller: it asked for something the protocol does not allow.
     Configuration,
@@ -83,6 +85,7 @@ pub enum Blame {
 
 /// What is wrong. Each arm carries the limit it speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The input ends where more of the value must come.
@@ -211,6 +214,7 @@ impl fmt::Display for ErrorKind {
 
 /// A JSON type or token that a place asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Expected {
     /// Any value.
@@ -263,6 +267,7 @@ impl Expected {
 
 /// What a limit on length counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Unit {
     /// Bytes.
     Bytes,
@@ -283,12 +288,14 @@ impl Unit {
 ///
 /// No payload of these protocols nests its members deeper than two names with an index each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Field {
     outer: Segment,
     inner: Segment,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 struct Segment {
     name: &'static str,
     index: u32,

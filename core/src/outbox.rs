@@ -135,6 +135,7 @@ const _: () = assert!(size_of::<Outbox<7, 65_535>>() <= 7 * (65_535 + SLOT_OVERH
 /// number of what was removed before a restart may be given again after it: a key for the receiver to know copies by
 /// (`Idempotency-Key`) needs the device, and a count of its starts kept with the payload, beside the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Ticket(u64);
 
 impl Ticket {
@@ -147,6 +148,7 @@ impl Ticket {
 
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "nothing happens until it is done"]
 pub enum Step<'o> {
     /// Send it, then call [`Outbox::sent`] or [`Outbox::failed`].
@@ -404,6 +406,7 @@ impl Rank {
 
 /// Why a payload was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum PushError<E> {
     /// Every slot is taken.
     Full {
@@ -467,6 +470,7 @@ fn number(f: &mut fmt::Formatter<'_>, number: usize) -> fmt::Result {
 
 /// The delivery of this ticket is not in the outbox: it was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Gone(());
 
 impl fmt::Display for Gone {

@@ -40,6 +40,7 @@ pub const TENCENT_ANSWER_WITHIN: u32 = 2000;
 /// # Ok::<(), pushgate_core::schedule::TooManyWaits>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Schedule<'a> {
     waits: &'a [u32],
     anchor: Anchor,
@@ -48,6 +49,7 @@ pub struct Schedule<'a> {
 
 /// What starts the wait for the next send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Anchor {
     /// The failure of a send: its answer refused it, its connection was lost, or the time for its answer passed.
     /// There is never more than one send without an answer.
@@ -163,6 +165,7 @@ impl<'a> Schedule<'a> {
 
 /// A schedule was asked for with more than [`Schedule::MAX_WAITS`] waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TooManyWaits(());
 
 impl fmt::Display for TooManyWaits {

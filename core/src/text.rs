@@ -27,10 +27,12 @@ use crate::{Error, ErrorKind, Field};
 /// assert_eq!(text.chars().count(), 2);
 /// ```
 #[derive(Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Text<'a>(Raw<'a>);
 
 /// A text as it came.
 #[derive(Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Raw<'a> {
     /// Without escapes.
     Plain(&'a str),

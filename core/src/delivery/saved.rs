@@ -9,6 +9,7 @@ use core::fmt;
 /// Its instants are the caller's milliseconds, so they keep their meaning only as long as the caller's point zero
 /// does. A device whose clock starts anew with it may resume all the same: no wait grows longer than its schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Saved {
     /// Where the delivery stood.
     pub phase: Phase,
@@ -23,6 +24,7 @@ pub struct Saved {
 
 /// Where a delivery stands, as a number that is never given another meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum Phase {
     /// The next send is due, now or later.
@@ -66,6 +68,7 @@ impl Phase {
 
 /// The number stored for a phase is no phase: the record was erased, damaged or written by a later version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct UnknownPhase(
     /// The number found.
     pub u8,

@@ -9,6 +9,7 @@ use crate::{
 
 /// Why a request's head is not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum RequestError {
     /// The target is no path with or without a query (RFC 9112, section 3.2.1).
@@ -73,6 +74,7 @@ impl core::error::Error for RequestError {}
 /// Why what came is no answer, or none that can be told apart from what follows it. The connection is of no use any
 /// more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ResponseError {
     /// The connection ended before the first byte of an answer. One that was used before was idle for too long: the
@@ -158,6 +160,7 @@ impl core::error::Error for ResponseError {}
 
 /// Why an exchange over a stream came to nothing. The stream is to be closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ExchangeError<E> {
     /// The stream's own error.

@@ -82,6 +82,7 @@ enum Stage {
 
 /// What to do now.
 #[derive(Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "nothing happens until it is done"]
 pub enum Step<'s> {
     /// Write these bytes, or some of them, then call [`Exchange::written`].

@@ -29,6 +29,7 @@ pub use response::{Header, Limits, Part, Response};
 
 /// What becomes of a connection after a message (RFC 9112, section 9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Connection {
     /// Another request may follow.
     #[default]

@@ -42,6 +42,7 @@ pub struct Request<'r> {
 
 /// What to do with a target (RFC 9110, section 9.3; `PATCH`: RFC 5789).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Method {
     /// Give it.

@@ -13,6 +13,7 @@ pub use part::{Header, Part};
 
 /// What an answer may take (ours). Each is a bound on what a server can make a device do without getting on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Limits {
     /// Bytes of the head, those of interim answers included; of the trailers again as many.
     pub head: u16,

@@ -13,6 +13,7 @@ use crate::{
 
 /// A message's delivery mark: "2 or 3; absent = 2; anything else 400" (the Lingyang page, from the seed).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Flag {
     /// 2: sent up to 5 times until the receiver answers, then dropped.
     #[default]
@@ -53,6 +54,7 @@ impl Flag {
 
 /// Whether the sender of a client push wants to know: "0 or 1, required" (the Lingyang page).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Callback {
     /// 0: no.
     #[default]

@@ -27,9 +27,11 @@ pub const MAX_MSG_BASE64_LEN: usize = MAX_MSG_BYTES.div_ceil(3) * 4;
 /// assert_eq!(msg, Msg::from_bytes(b"hello").unwrap());
 /// ```
 #[derive(Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Msg<'a>(Inner<'a>);
 
 #[derive(Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Inner<'a> {
     /// Checked base64, and how many bytes it stands for.
     Base64(Text<'a>, u16),

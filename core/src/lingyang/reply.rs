@@ -11,6 +11,7 @@ use crate::{
 
 object! {
     /// The body of an answer: `{"request_id":"…"}`, and what is wrong when something is.
+    #[cfg_attr(feature = "defmt", derive(defmt::Format))]
     pub struct Reply<'a> {
         /// The request's own id, also in the header `X-Request-ID`: 32 lowercase hex characters when we make it,
         /// opaque when we read it.
@@ -22,6 +23,7 @@ object! {
 
 object! {
     /// Why a push is refused.
+    #[cfg_attr(feature = "defmt", derive(defmt::Format))]
     pub struct Refusal<'a> {
         /// The HTTP status.
         "code" code: u32,

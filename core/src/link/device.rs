@@ -107,6 +107,7 @@ enum Given {
 
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "nothing happens until it is done"]
 pub enum Step<'s> {
     /// Open a stream, then call [`Device::opened`] (or [`Device::opened_without_hello`]); when that fails,
@@ -125,6 +126,7 @@ pub enum Step<'s> {
 
 /// What a line means for the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Event<'l> {
     /// Nothing.
     Nothing,
@@ -144,6 +146,7 @@ pub enum Event<'l> {
 // Its first value is zeros: see `Device::idle`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum End {
     /// The host did not say welcome within [`WELCOME_WITHIN`].
     NoWelcome,

@@ -17,6 +17,7 @@ use crate::{
 
 object! {
     /// The first line of a device on a raw stream.
+    #[cfg_attr(feature = "defmt", derive(defmt::Format))]
     pub struct Hello<'a> {
         /// The device's own token.
         "token" token: Text<'a>,
@@ -25,6 +26,7 @@ object! {
 
 object! {
     /// The host's answer to a good token.
+    #[cfg_attr(feature = "defmt", derive(defmt::Format))]
     pub struct Welcome {
         /// Who the host takes the device for.
         "cid" cid: Cid,
@@ -37,6 +39,7 @@ object! {
 
 object! {
     /// A message to the device. Every copy is acknowledged.
+    #[cfg_attr(feature = "defmt", derive(defmt::Format))]
     pub struct Message<'a> {
         /// What identifies it: a second copy has the same.
         "id" id: Text<'a>,
@@ -51,6 +54,7 @@ object! {
 
 object! {
     /// What became of a message that this device sent with callback 1, for one receiver.
+    #[cfg_attr(feature = "defmt", derive(defmt::Format))]
     pub struct Receipt<'a> {
         /// The id that its push was answered with.
         "id" id: Text<'a>,
@@ -63,6 +67,7 @@ object! {
 
 object! {
     /// Why the host closes.
+    #[cfg_attr(feature = "defmt", derive(defmt::Format))]
     pub struct Problem<'a> {
         /// A code in the manner of an HTTP status.
         "code" code: u32,
@@ -73,6 +78,7 @@ object! {
 
 open_words! {
     /// What became of a message.
+    #[cfg_attr(feature = "defmt", derive(defmt::Format))]
     pub enum ReceiptState {
         /// The receiver acknowledged it.
         Delivered = "delivered",
@@ -83,6 +89,7 @@ open_words! {
 
 /// One line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Frame<'a> {
     /// Device to host, first on a raw stream.
     Hello(Hello<'a>),

@@ -9,6 +9,7 @@ use super::{Frame, Hello};
 /// Each is a [`Frame`] too, and the same bytes. It is a type of its own so that a device's image holds no writer for what
 /// only a host sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Outgoing<'a> {
     /// First on a raw stream.
     Hello(Hello<'a>),

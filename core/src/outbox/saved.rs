@@ -16,6 +16,7 @@ use crate::{
 /// [`remove`](Outbox::remove), loses nothing and sends at least once: [`delivery`](crate::delivery) says what a crash
 /// between two of them repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Record {
     /// The number of its [`Ticket`], from 1 to [`MAX_NUMBER`](Self::MAX_NUMBER).
     pub number: u64,
@@ -81,6 +82,7 @@ const _: () = assert!(Record::LEN == size_of::<u64>() + size_of::<u16>() + deliv
 
 /// One delivery of an outbox, to be saved.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Kept<'o> {
     /// Its state as plain numbers.
     pub record: Record,
@@ -153,6 +155,7 @@ impl Slot {
 
 /// The bytes are no record of an outbox: the flash was erased, damaged or written by a later version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NotARecord(());
 
 impl fmt::Display for NotARecord {
@@ -165,6 +168,7 @@ impl core::error::Error for NotARecord {}
 
 /// Why a saved delivery was not taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ResumeError<E> {
     /// Every slot is taken.
     Full {

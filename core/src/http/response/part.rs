@@ -7,6 +7,7 @@ use crate::http::{
 
 /// What an answer holds, in this order: a status, headers, pieces of a body, the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Part<'h, 'i> {
     /// The status of the answer, from 100 to 599. It comes once.
     Status(u16),
@@ -21,6 +22,7 @@ pub enum Part<'h, 'i> {
 
 /// A header as it came, without the white space around its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Header<'h> {
     /// Its name, a token; upper and lower case are the same ([`is`](Self::is)).
     pub name: &'h [u8],
