@@ -73,7 +73,12 @@ use crate::{Instant, Verdict};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Delivery {
-    state: State,
+    /// When the next send is due, or until when an answer counts; 0 when it is done.
+    at: Instant,
+    /// The place of the next send on the grid: later than `at` when that send was brought forward; 0 unless one is due.
+    grid: Instant,
+    attempts: u8,
+    stage: Stage,
 }
 
 /// What to do now.
@@ -106,17 +111,19 @@ pub enum Outcome {
     GivenUp,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Where a delivery stands: [`Phase`], but for its numbers. The first is zero, so that an outbox of nothing is zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-enum State {
-    /// The next send is due at `at`. Its place on the grid is `grid`: later than `at` when it was brought forward.
-    Due { attempts: u8, at: Instant, grid: Instant },
-    /// A send is without its answer; at `until` it has failed.
-    Outstanding { attempts: u8, until: Instant },
-    /// The last send of a grid is out; an answer before `until` still counts.
-    Closing { attempts: u8, until: Instant },
-    /// Nothing changes any more.
-    Done { attempts: u8, outcome: Outcome },
+enum Stage {
+    /// The next send is due, now or later.
+    Due,
+    /// A send is without its answer; after `at` it has failed.
+    Outstanding,
+    /// The last send of a grid is out; an answer before `at` still counts.
+    Closing,
+    Delivered,
+    Exhausted,
+    GivenUp,
 }
 
 // A server holds a million of these.
@@ -126,7 +133,7 @@ impl Delivery {
     /// Makes a delivery whose first send is due at once; `now` is the present.
     #[must_use]
     pub const fn new(now: Instant) -> Self {
-        Self { state: State::Due { attempts: 0, at: now, grid: now } }
+        Self { at: now, grid: now, attempts: 0, stage: Stage::Due }
     }
 
     /// Says what to do now.
@@ -134,15 +141,11 @@ impl Delivery {
     /// The answer changes when a method that takes a verdict or news is called, and when [`deadline`](Self::deadline)
     /// passes; not by polling.
     pub fn poll(&mut self, schedule: &Schedule<'_>, now: Instant) -> Action {
-        self.state = self.state.settled(schedule, now);
-        match self.state {
-            State::Due { attempts, at, .. } if at <= now => {
-                Action::Send { attempt: attempts.saturating_add(1), planned: at }
-            }
-            State::Due { at: until, .. } | State::Outstanding { until, .. } | State::Closing { until, .. } => {
-                Action::WaitUntil(until)
-            }
-            State::Done { outcome, .. } => Action::Done(outcome),
+        self.settle(schedule, now);
+        match self.outcome() {
+            Some(outcome) => Action::Done(outcome),
+            None if self.is_due(now) => Action::Send { attempt: self.attempts.saturating_add(1), planned: self.at },
+            None => Action::WaitUntil(self.at),
         }
     }
 
@@ -151,16 +154,22 @@ impl Delivery {
     /// The time for its answer starts here, so over HTTP call it when the request starts. Under [`Anchor::Send`] the
     /// first call starts the grid.
     pub fn sent(&mut self, schedule: &Schedule<'_>, now: Instant) {
-        self.state = self.state.settled(schedule, now);
-        let attempts = self.attempts();
-        if self.outcome().is_some() || attempts >= schedule.sends() {
+        self.settle(schedule, now);
+        if self.is_done() || self.attempts >= schedule.sends() {
             return;
         }
-        let attempts = attempts.saturating_add(1);
-        self.state = match schedule.anchor() {
-            Anchor::Failure => State::Outstanding { attempts, until: now.plus(schedule.answer_within()) },
-            Anchor::Send => State::after_send(schedule, attempts, self.state.place(now), now),
-        };
+        // The first send makes its place on the grid, and so does one that was not due.
+        let place = if self.attempts > 0 && self.stage == Stage::Due { self.grid } else { now };
+        self.attempts = self.attempts.saturating_add(1);
+        let within = now.plus(schedule.answer_within());
+        match (schedule.anchor(), schedule.wait_after(self.attempts)) {
+            (Anchor::Failure, _) => self.enter(Stage::Outstanding, within),
+            (Anchor::Send, None) => self.enter(Stage::Closing, within),
+            (Anchor::Send, Some(wait)) => {
+                let next = place.plus(wait);
+                self.enter(Stage::Due, if next > now { next } else { now.plus(wait) });
+            }
+        }
     }
 
     /// Notes that a send failed without an answer: it could not go out (connection refused, device not connected), or
@@ -169,15 +178,13 @@ impl Delivery {
     /// When a send is due, it counts as that send, in place of [`sent`](Self::sent). Otherwise it is the end of the
     /// outstanding one; under [`Anchor::Send`], where no send is outstanding, it then changes nothing.
     pub fn failed(&mut self, schedule: &Schedule<'_>, now: Instant) {
-        if let State::Due { at, .. } = self.state
-            && at <= now
-        {
+        if self.is_due(now) {
             self.sent(schedule, now);
         }
-        if let State::Outstanding { attempts, until } = self.state {
-            self.state = State::after_failure(schedule, attempts, until.min(now));
+        if self.stage == Stage::Outstanding {
+            self.fail(schedule, self.at.min(now));
         }
-        self.state = self.state.settled(schedule, now);
+        self.settle(schedule, now);
     }
 
     /// Notes what the answer to a send means.
@@ -187,14 +194,16 @@ impl Delivery {
     /// or after the last deadline comes too late: [`outcome`](Self::outcome) is then [`Outcome::Exhausted`] although
     /// the verdict was another, for whoever wants to report it.
     pub fn answered(&mut self, schedule: &Schedule<'_>, now: Instant, verdict: Verdict) {
-        self.state = self.state.settled(schedule, now);
-        self.state = match (self.state, verdict) {
-            (State::Done { .. }, _) => self.state,
-            (_, Verdict::Delivered) => State::Done { attempts: self.attempts(), outcome: Outcome::Delivered },
-            (_, Verdict::GiveUp) => State::Done { attempts: self.attempts(), outcome: Outcome::GivenUp },
-            (State::Outstanding { attempts, .. }, Verdict::TryAgain) => State::after_failure(schedule, attempts, now),
-            (_, Verdict::TryAgain) => self.state,
-        };
+        self.settle(schedule, now);
+        if self.is_done() {
+            return;
+        }
+        match verdict {
+            Verdict::Delivered => self.enter(Stage::Delivered, ZERO),
+            Verdict::GiveUp => self.enter(Stage::GivenUp, ZERO),
+            Verdict::TryAgain if self.stage == Stage::Outstanding => self.fail(schedule, now),
+            Verdict::TryAgain => {}
+        }
     }
 
     /// Brings the next send forward to `now`; the sends after it stay where they were on the grid.
@@ -203,84 +212,73 @@ impl Delivery {
     /// and the remaining schedule still holds" (Lingyang page, "Delivery marks"). Under [`Anchor::Failure`] it cuts
     /// short the wait for a retry. Nothing changes while a send is due or outstanding, and when none remains.
     pub fn wake(&mut self, schedule: &Schedule<'_>, now: Instant) {
-        self.state = match self.state.settled(schedule, now) {
-            State::Due { attempts, at, grid } => State::Due { attempts, at: at.min(now), grid },
-            other => other,
-        };
+        self.settle(schedule, now);
+        if self.stage == Stage::Due {
+            self.at = self.at.min(now);
+        }
     }
 
     /// The instant at which [`poll`](Self::poll) next says something new by itself: the present or past when a send
     /// is due, `None` when done. It changes with every call that moves the delivery.
     #[must_use]
     pub const fn deadline(&self) -> Option<Instant> {
-        match self.state {
-            State::Due { at: until, .. } | State::Outstanding { until, .. } | State::Closing { until, .. } => {
-                Some(until)
-            }
-            State::Done { .. } => None,
+        match self.stage {
+            Stage::Due | Stage::Outstanding | Stage::Closing => Some(self.at),
+            Stage::Delivered | Stage::Exhausted | Stage::GivenUp => None,
         }
     }
 
     /// How many sends went out so far, those that failed at once included.
     #[must_use]
     pub const fn attempts(&self) -> u8 {
-        match self.state {
-            State::Due { attempts, .. }
-            | State::Outstanding { attempts, .. }
-            | State::Closing { attempts, .. }
-            | State::Done { attempts, .. } => attempts,
-        }
+        self.attempts
     }
 
     /// How it ended, as of the last call; `None` before.
     #[must_use]
     pub const fn outcome(&self) -> Option<Outcome> {
-        match self.state {
-            State::Done { outcome, .. } => Some(outcome),
-            _ => None,
+        match self.stage {
+            Stage::Due | Stage::Outstanding | Stage::Closing => None,
+            Stage::Delivered => Some(Outcome::Delivered),
+            Stage::Exhausted => Some(Outcome::Exhausted),
+            Stage::GivenUp => Some(Outcome::GivenUp),
         }
     }
-}
 
-impl State {
+    fn is_done(&self) -> bool {
+        self.stage >= Stage::Delivered
+    }
+
+    /// Whether a send is due.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.stage == Stage::Due && self.at <= now
+    }
+
     /// Applies the deadlines that have passed. After it, nothing but a due send is left in the past.
-    fn settled(self, schedule: &Schedule<'_>, now: Instant) -> Self {
-        match self {
-            Self::Outstanding { attempts, until } if until <= now => Self::after_failure(schedule, attempts, until),
-            Self::Closing { attempts, until } if until <= now => Self::exhausted(attempts),
-            Self::Due { attempts, .. } if attempts >= schedule.sends() => Self::exhausted(attempts),
-            _ => self,
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(crate) fn settle(&mut self, schedule: &Schedule<'_>, now: Instant) {
+        match self.stage {
+            Stage::Outstanding if self.at <= now => self.fail(schedule, self.at),
+            Stage::Closing if self.at <= now => self.enter(Stage::Exhausted, ZERO),
+            Stage::Due if self.attempts >= schedule.sends() => self.enter(Stage::Exhausted, ZERO),
+            _ => {}
         }
     }
 
-    /// What follows when send number `attempts` failed at `failed`.
-    fn after_failure(schedule: &Schedule<'_>, attempts: u8, failed: Instant) -> Self {
-        let Some(wait) = schedule.wait_after(attempts) else {
-            return Self::exhausted(attempts);
-        };
-        let at = failed.plus(wait);
-        Self::Due { attempts, at, grid: at }
-    }
-
-    /// What follows on a grid when send number `attempts`, whose place was `place`, went out at `now`.
-    fn after_send(schedule: &Schedule<'_>, attempts: u8, place: Instant, now: Instant) -> Self {
-        let Some(wait) = schedule.wait_after(attempts) else {
-            return Self::Closing { attempts, until: now.plus(schedule.answer_within()) };
-        };
-        let next = place.plus(wait);
-        let at = if next > now { next } else { now.plus(wait) };
-        Self::Due { attempts, at, grid: at }
-    }
-
-    /// The place on the grid of a send that goes out at `now`: the first one makes its own.
-    fn place(self, now: Instant) -> Instant {
-        match self {
-            Self::Due { attempts: 1.., grid, .. } => grid,
-            _ => now,
+    /// Goes on after the last send failed at `failed`.
+    fn fail(&mut self, schedule: &Schedule<'_>, failed: Instant) {
+        match schedule.wait_after(self.attempts) {
+            Some(wait) => self.enter(Stage::Due, failed.plus(wait)),
+            None => self.enter(Stage::Exhausted, ZERO),
         }
     }
 
-    const fn exhausted(attempts: u8) -> Self {
-        Self::Done { attempts, outcome: Outcome::Exhausted }
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn enter(&mut self, stage: Stage, at: Instant) {
+        self.stage = stage;
+        self.at = at;
+        self.grid = if stage == Stage::Due { at } else { ZERO };
     }
 }
+
+const ZERO: Instant = Instant::from_millis(0);

@@ -94,7 +94,7 @@ use core::fmt;
 
 use crate::{
     Blame, Delivery, Instant, Schedule, Verdict,
-    delivery::{Action, Outcome},
+    delivery::Outcome,
     json::{MAX_INTEGER_LEN, decimal},
 };
 
@@ -114,7 +114,7 @@ pub struct Outbox<const SLOTS: usize, const BYTES: usize> {
     payloads: [[u8; BYTES]; SLOTS],
 }
 
-/// A delivery, and what has to be known of its payload. A free slot is zeros, as far as its memory is used.
+/// A delivery, and what has to be known of its payload. A slot that was never used is zeros, as far as its memory is used.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     delivery: Delivery,
@@ -216,17 +216,21 @@ impl<const SLOTS: usize, const BYTES: usize> Outbox<SLOTS, BYTES> {
     ///
     /// The answer changes when another method is called, and when the instant it waits for has passed; not by polling.
     pub fn poll(&mut self, now: Instant) -> Step<'_> {
-        let Some((at, ticket, action)) = most_urgent(&mut self.slots, now) else {
+        let Some((Rank { turn, at, number }, index)) = most_urgent(&mut self.slots, now) else {
             return Step::Idle;
         };
-        match action {
-            Action::Send { attempt, .. } => {
-                let payload = payload(&self.slots, &self.payloads, at);
-                Step::Send { ticket, attempt, payload }
-            }
-            Action::WaitUntil(later) => Step::WaitUntil(later),
-            Action::Done(outcome) => Step::Done { ticket, outcome },
+        let Some((slot, payload)) = self.slots.iter().zip(&self.payloads).nth(index) else {
+            return Step::Idle;
+        };
+        let ticket = Ticket(number);
+        if let Some(outcome) = slot.delivery.outcome() {
+            return Step::Done { ticket, outcome };
         }
+        if turn == Turn::Wait {
+            return Step::WaitUntil(at);
+        }
+        let payload = payload.get(..usize::from(slot.len)).unwrap_or_default();
+        Step::Send { ticket, attempt: slot.delivery.attempts().saturating_add(1), payload }
     }
 
     /// Notes that a send went out at `now`: over HTTP, when the request starts, for the time for its answer starts
@@ -282,7 +286,7 @@ impl<const SLOTS: usize, const BYTES: usize> Outbox<SLOTS, BYTES> {
     pub fn remove(&mut self, ticket: Ticket) -> Result<Option<Outcome>, Gone> {
         let slot = self.slots.iter_mut().find(|slot| slot.is(ticket)).ok_or(Gone(()))?;
         let outcome = slot.delivery.outcome();
-        *slot = Slot::FREE;
+        slot.schedule = None;
         Ok(outcome)
     }
 
@@ -360,17 +364,17 @@ fn find(slots: &mut [Slot], ticket: Ticket) -> Result<(&mut Delivery, &'static S
 }
 
 /// What is first in line, and in which slot. Not generic, so that a device with two outboxes has it once.
-fn most_urgent(slots: &mut [Slot], now: Instant) -> Option<(usize, Ticket, Action)> {
-    let mut least: Option<(Rank, usize, Action)> = None;
-    for (at, slot) in slots.iter_mut().enumerate() {
+fn most_urgent(slots: &mut [Slot], now: Instant) -> Option<(Rank, usize)> {
+    let mut least: Option<(Rank, usize)> = None;
+    for (index, slot) in slots.iter_mut().enumerate() {
         let Some(schedule) = slot.schedule else { continue };
-        let action = slot.delivery.poll(schedule, now);
-        let rank = Rank::of(action, slot.number);
-        if least.is_none_or(|(least, ..)| rank < least) {
-            least = Some((rank, at, action));
+        slot.delivery.settle(schedule, now);
+        let rank = Rank::of(slot, now);
+        if least.is_none_or(|(least, _)| rank < least) {
+            least = Some((rank, index));
         }
     }
-    least.map(|(rank, at, action)| (at, Ticket(rank.number), action))
+    least
 }
 
 /// The place in line: what is less comes first.
@@ -391,16 +395,16 @@ enum Turn {
 }
 
 impl Rank {
-    fn of(action: Action, number: u64) -> Self {
+    fn of(slot: &Slot, now: Instant) -> Self {
         let zero = Instant::from_millis(0);
-        let (turn, at) = match action {
-            Action::Done(_) => (Turn::Done, zero),
+        let (turn, at) = match slot.delivery.deadline() {
+            None => (Turn::Done, zero),
+            Some(later) if !slot.delivery.is_due(now) => (Turn::Wait, later),
             // In the order of acceptance even if the clock was set back between two pushes.
-            Action::Send { attempt: ..=1, .. } => (Turn::FirstSend, zero),
-            Action::Send { planned, .. } => (Turn::Retry, planned),
-            Action::WaitUntil(later) => (Turn::Wait, later),
+            Some(_) if slot.delivery.attempts() == 0 => (Turn::FirstSend, zero),
+            Some(due) => (Turn::Retry, due),
         };
-        Self { turn, at, number }
+        Self { turn, at, number: slot.number }
     }
 }
 

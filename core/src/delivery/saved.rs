@@ -1,6 +1,6 @@
 //! A delivery at rest: plain numbers for a store's columns, or a few bytes for flash.
 
-use super::{Delivery, Outcome, State};
+use super::{Delivery, Stage, ZERO};
 use crate::{Instant, schedule::Schedule};
 use core::fmt;
 
@@ -121,15 +121,12 @@ impl Delivery {
     /// Puts the delivery to rest as plain numbers; the delivery itself goes on.
     #[must_use]
     pub const fn save(&self) -> Saved {
-        let (phase, attempts, at, grid) = match self.state {
-            State::Due { attempts, at, grid } => (Phase::Due, attempts, at.as_millis(), grid.as_millis()),
-            State::Outstanding { attempts, until } => (Phase::Outstanding, attempts, until.as_millis(), 0),
-            State::Closing { attempts, until } => (Phase::Closing, attempts, until.as_millis(), 0),
-            State::Done { attempts, outcome: Outcome::Delivered } => (Phase::Delivered, attempts, 0, 0),
-            State::Done { attempts, outcome: Outcome::Exhausted } => (Phase::Exhausted, attempts, 0, 0),
-            State::Done { attempts, outcome: Outcome::GivenUp } => (Phase::GivenUp, attempts, 0, 0),
-        };
-        Saved { phase, attempts, at, grid }
+        Saved {
+            phase: self.stage.phase(),
+            attempts: self.attempts,
+            at: self.at.as_millis(),
+            grid: self.grid.as_millis(),
+        }
     }
 
     /// Goes on from where [`save`](Self::save) left off.
@@ -142,19 +139,42 @@ impl Delivery {
     pub fn resume(saved: Saved, schedule: &Schedule<'_>, now: Instant) -> Self {
         let Saved { phase, attempts, at, grid } = saved;
         let (at, grid) = (Instant::from_millis(at), Instant::from_millis(grid));
-        let done = |outcome| State::Done { attempts, outcome };
-        let state = match phase {
+        let mut delivery = Self { at: ZERO, grid: ZERO, attempts, stage: Stage::of(phase) };
+        match phase {
             Phase::Due => {
                 let ahead = schedule.planned(attempts.saturating_add(1)).unwrap_or(0);
                 let furthest = Instant::from_millis(now.as_millis().saturating_add(ahead));
-                State::Due { attempts, at: at.min(furthest), grid: grid.min(furthest) }
+                (delivery.at, delivery.grid) = (at.min(furthest), grid.min(furthest));
             }
-            Phase::Outstanding => State::after_failure(schedule, attempts, at.min(now)),
-            Phase::Closing => State::Closing { attempts, until: at.min(now.plus(schedule.answer_within())) },
-            Phase::Delivered => done(Outcome::Delivered),
-            Phase::Exhausted => done(Outcome::Exhausted),
-            Phase::GivenUp => done(Outcome::GivenUp),
-        };
-        Self { state: state.settled(schedule, now) }
+            Phase::Outstanding => delivery.fail(schedule, at.min(now)),
+            Phase::Closing => delivery.at = at.min(now.plus(schedule.answer_within())),
+            Phase::Delivered | Phase::Exhausted | Phase::GivenUp => {}
+        }
+        delivery.settle(schedule, now);
+        delivery
+    }
+}
+
+impl Stage {
+    const fn phase(self) -> Phase {
+        match self {
+            Self::Due => Phase::Due,
+            Self::Outstanding => Phase::Outstanding,
+            Self::Closing => Phase::Closing,
+            Self::Delivered => Phase::Delivered,
+            Self::Exhausted => Phase::Exhausted,
+            Self::GivenUp => Phase::GivenUp,
+        }
+    }
+
+    const fn of(phase: Phase) -> Self {
+        match phase {
+            Phase::Due => Self::Due,
+            Phase::Outstanding => Self::Outstanding,
+            Phase::Closing => Self::Closing,
+            Phase::Delivered => Self::Delivered,
+            Phase::Exhausted => Self::Exhausted,
+            Phase::GivenUp => Self::GivenUp,
+        }
     }
 }
