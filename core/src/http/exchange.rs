@@ -176,7 +176,7 @@ impl<'x> Exchange<'x> {
         Ok(())
     }
 
-    /// What was read beyond the answer: after [`Connection::Upgrade`], the first bytes of the other protocol.
+    /// What was read beyond the answer: after [`Connection::Upgrade`](super::Connection::Upgrade), the first bytes of the other protocol.
     #[must_use]
     pub fn rest(&self) -> &[u8] {
         match self.stage {
