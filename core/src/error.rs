@@ -41,6 +41,11 @@ impl Error {
         self.offset
     }
 
+    /// What is wrong and where, to be put together in place: an error is too large to be handed on in parts.
+    pub(crate) fn parts_mut(&mut self) -> (&mut ErrorKind, &mut Field) {
+        (&mut self.kind, &mut self.field)
+    }
+
     /// Who has to act for the next try to succeed.
     #[must_use]
     pub const fn blame(&self) -> Blame {

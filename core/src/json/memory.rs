@@ -41,12 +41,13 @@ impl<'m> Memory<'m> {
     /// Copies `bytes` to the buffer; an error is the buffer's length and how many of them did fit.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), (usize, usize)> {
         let Self::Buffer(buf, len) = self else { return Ok(()) };
-        let capacity = buf.len();
-        let free = buf.get_mut(*len..).unwrap_or_default();
-        let fitted = bytes.len().min(free.len());
-        free.iter_mut().zip(bytes).for_each(|(room, byte)| *room = *byte);
-        *len = len.saturating_add(fitted);
-        if fitted < bytes.len() { Err((capacity, fitted)) } else { Ok(()) }
+        let before = *len;
+        for byte in bytes {
+            let Some(room) = buf.get_mut(*len) else { return Err((buf.len(), len.wrapping_sub(before))) };
+            *room = *byte;
+            *len = len.wrapping_add(1);
+        }
+        Ok(())
     }
 
     /// Gives up all that was kept after the first `len` bytes.
@@ -83,10 +84,6 @@ impl Kept {
         Self { start, end: start.wrapping_add(len), escaped: slot & 1 == 1 }
     }
 
-    pub(super) fn bytes(self, memory: &[u8]) -> &[u8] {
-        memory.get(self.start..self.end).unwrap_or_default()
-    }
-
     /// The text that stands here: its bytes were found to be UTF-8 when they were read.
     #[inline(always)]
     pub(super) fn text(self, memory: &[u8]) -> Text<'_> {
@@ -97,6 +94,12 @@ impl Kept {
 /// The text that stands at a [`slot`](Kept::slot): in registers, which costs less than a [`Kept`] in memory.
 #[inline(never)]
 pub(super) fn text_of(slot: u64, memory: &[u8]) -> Text<'_> {
+    Text::from_utf8_json(bytes_of(slot, memory), Kept::of(slot).escaped)
+}
+
+/// The bytes that stand at a [`slot`](Kept::slot).
+#[inline(never)]
+pub(super) fn bytes_of(slot: u64, memory: &[u8]) -> &[u8] {
     let kept = Kept::of(slot);
-    Text::from_utf8_json(kept.bytes(memory), kept.escaped)
+    memory.get(kept.start..kept.end).unwrap_or_default()
 }

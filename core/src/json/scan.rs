@@ -104,7 +104,6 @@ impl Scan {
     };
 
     /// Begins a scalar with its first byte, which is one that a scalar begins with.
-    #[inline(never)]
     pub(crate) fn begin(&mut self, byte: u8) {
         self.magnitude = 0;
         self.escaped = false;

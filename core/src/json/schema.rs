@@ -107,7 +107,8 @@ pub(crate) struct Union {
 }
 
 impl Schema {
-    /// How many members there are: fewer than [`SLOTS`].
+    /// How many members there are.
+    #[expect(clippy::cast_possible_truncation, reason = "fewer than SLOTS, as is asserted where a schema is made")]
     pub(crate) const fn len(&self) -> u8 {
         self.members.len() as u8
     }

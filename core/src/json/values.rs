@@ -2,7 +2,7 @@
 
 use crate::Text;
 
-use super::memory::{Kept, text_of};
+use super::memory::{bytes_of, text_of};
 
 /// Values a reader may keep at a time: the members of a body and of the largest object in it.
 pub(crate) const SLOTS: usize = 16;
@@ -48,7 +48,7 @@ impl<'s, 'm> Values<'s, 'm> {
     }
 
     pub(crate) fn raw(&self, index: usize) -> &'m [u8] {
-        Kept::of(self.number(index)).bytes(self.memory)
+        bytes_of(self.number(index), self.memory)
     }
 
     /// The values of the object that is member `index` of one with `members`.

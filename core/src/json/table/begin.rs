@@ -117,8 +117,9 @@ impl Table {
                 return Ok(());
             }
         };
-        // There are fewer members than slots.
-        let base = self.top.base.wrapping_add(self.members().len() as u8);
+        #[expect(clippy::cast_possible_truncation, reason = "an object has fewer members than there are slots")]
+        let before = self.members().len() as u8;
+        let base = self.top.base.wrapping_add(before);
         self.push(Frame { shape, start: from, base, ..Frame::OPENED });
         Ok(())
     }

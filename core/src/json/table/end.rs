@@ -4,7 +4,7 @@ use crate::{ErrorKind, Expected};
 
 use super::{
     super::{
-        memory::{Kept, Memory, text_of},
+        memory::{Kept, Memory},
         schema::{Kind, Schema},
         values::Values,
     },
@@ -32,7 +32,7 @@ impl Table {
             let end = self.place(memory).wrapping_sub(after.wrapping_add(1));
             let kept = Kept { start: self.from, end, escaped: self.scan.escaped };
             let mut slot = kept.slot();
-            let text = text_of(slot, memory.bytes());
+            let text = kept.text(memory.bytes());
             let refused = match self.kind {
                 Kind::Checked(check) => check(text),
                 Kind::Digits(&(_, number)) => match number(text) {

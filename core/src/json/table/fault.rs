@@ -60,15 +60,23 @@ impl Table {
     #[cold]
     #[inline(never)]
     pub(crate) fn error(&self) -> Error {
-        Error::new(self.wrong(), self.field(), self.offset.wrapping_sub(usize::from(self.back)))
+        let at = self.offset.wrapping_sub(usize::from(self.back));
+        let mut error = Error::new(ErrorKind::UnexpectedEnd, Field::BODY, at);
+        let (kind, path) = error.parts_mut();
+        for frame in self.outer.iter().take(usize::from(self.open)).flatten() {
+            frame.extend(path);
+        }
+        self.top.extend(path);
+        self.tell(kind);
+        error
     }
 
-    /// What is wrong, in full.
-    // Called, so that each arm writes what it has to where it goes, and no more.
+    /// Tells what is wrong, in full.
+    // Called with the place, so that each arm writes what it has to where it goes, and no more.
     #[inline(never)]
-    fn wrong(&self) -> ErrorKind {
+    fn tell(&self, kind: &mut ErrorKind) {
         let expected = self.expected;
-        match self.fault {
+        *kind = match self.fault {
             None | Some(Fault::End) => ErrorKind::UnexpectedEnd,
             Some(Fault::Byte) => ErrorKind::UnexpectedByte { found: self.found, expected },
             Some(Fault::ControlCharacter) => ErrorKind::ControlCharacter,
@@ -95,16 +103,6 @@ impl Table {
             },
             Some(Fault::Refused) => *self.refused,
             Some(Fault::Full) => ErrorKind::BufferFull { needed: self.mark.saturating_add(1), capacity: self.mark },
-        }
-    }
-
-    /// The path of what is being read.
-    fn field(&self) -> Field {
-        let mut field = Field::BODY;
-        for frame in self.outer.iter().take(usize::from(self.open)).flatten() {
-            frame.extend(&mut field);
-        }
-        self.top.extend(&mut field);
-        field
+        };
     }
 }
