@@ -13,9 +13,16 @@ use pushgate_firmware::{
 
 static RUNS: [Run<[u8; 256]>; 1] = [Run { name: "a day of a device", items: 0, work: day }];
 
+const TOKEN: &str = "5003062_3222536192_1493481600_5574318032e39b62063d98e6bff50069";
+
 fn day(buf: &mut [u8; 256]) -> Outcome {
+    let headers = [("Content-Type", "application/json"), ("Authorization", black_box("Bearer token"))];
+    black_box((headers, "/v2/message/client/push", "push.example.com", TOKEN));
     take::chunks(buf, Chunks::new(&LINK, 64));
-    take::chunks(buf, Chunks::new(&HTTP_ANSWER, 100));
+    let mut wire = Chunks::new(&HTTP_ANSWER, 100);
+    while take::into(buf, wire.next()) > 0 {
+        black_box(&mut *buf);
+    }
     if let Some(message) = black_box(None::<Message<'_>>) {
         take::message(&message);
     }

@@ -48,6 +48,8 @@ struct Wire {
     line: [u8; 48],
     /// An answer's body.
     answer: [u8; 128],
+    /// Whether the connection may be used again.
+    again: bool,
 }
 
 fn day(memory: &mut Memory) -> Outcome {
@@ -80,14 +82,17 @@ fn day(memory: &mut Memory) -> Outcome {
     }
 }
 
+// Each of these in a function of its own: what one needs of the stack, the others need not at the same time.
+
 /// Takes what the gateway says, and pushes an answer to each message.
+#[inline(never)]
 fn hear(memory: &mut Memory, mut chunk: &[u8], now: Instant) {
     while let Some(line) = memory.lines.feed(&mut chunk) {
         match memory.device.received(line, now) {
             Event::Message(message) => {
                 take::message(&message);
                 memory.device.acknowledge(message.id);
-                let pushed = memory.outbox.push(&Schedule::FLAG_2, now, |slot| push(message.msg, slot));
+                let pushed = memory.outbox.push(&Schedule::FLAG_2, now, |slot| push(message.msg, slot).ok_or(()));
                 black_box(pushed.is_ok());
             }
             Event::Receipt(receipt) => drop(black_box(receipt.state == ReceiptState::Delivered)),
@@ -97,8 +102,9 @@ fn hear(memory: &mut Memory, mut chunk: &[u8], now: Instant) {
     }
 }
 
-/// Writes a push with the same message.
-fn push(msg: Msg<'_>, slot: &mut [u8]) -> Result<usize, pushgate_core::Error> {
+/// Writes a push with the same message; `None` when the slot is too short for it.
+#[inline(never)]
+fn push(msg: Msg<'_>, slot: &mut [u8]) -> Option<usize> {
     let receivers = [Text::from(black_box(TOKEN))];
     let push = ClientPush {
         msg,
@@ -106,7 +112,7 @@ fn push(msg: Msg<'_>, slot: &mut [u8]) -> Result<usize, pushgate_core::Error> {
         callback: black_box(Callback::Yes),
         access_tokens: AccessTokens::from(&receivers[..]),
     };
-    push.write(slot).map(<[u8]>::len)
+    push.write(slot).ok().map(<[u8]>::len)
 }
 
 /// Sends what is due, and says when more is.
@@ -117,12 +123,13 @@ fn send(memory: &mut Memory, now: Instant, done: &mut u32) -> Option<Instant> {
                 // The first answer of all gets lost.
                 let verdict = if attempt == 1 { Verdict::TryAgain } else { ask(payload, memory.wire) };
                 *done += 1;
-                black_box(memory.outbox.sent(ticket, now).is_ok());
-                black_box(memory.outbox.answered(ticket, verdict, now).is_ok());
+                // A ticket that a poll gave is there until it is removed.
+                let _ = memory.outbox.sent(ticket, now);
+                let _ = memory.outbox.answered(ticket, verdict, now);
             }
             Send::Done { ticket, outcome } => {
                 black_box(outcome);
-                black_box(memory.outbox.remove(ticket).is_ok());
+                let _ = memory.outbox.remove(ticket);
             }
             Send::WaitUntil(later) => return Some(later),
             Send::Idle => return None,
@@ -130,10 +137,10 @@ fn send(memory: &mut Memory, now: Instant, done: &mut u32) -> Option<Instant> {
     }
 }
 
-/// Pushes over HTTP, and makes of the answer what it means.
+/// Pushes over HTTP.
 #[inline(never)]
 fn ask(body: &[u8], room: &mut Wire) -> Verdict {
-    let Wire { buf, line, answer } = room;
+    let Wire { buf, line, answer, again } = room;
     let headers = [("Content-Type", "application/json"), ("Authorization", black_box("Bearer token"))];
     let request = Request {
         method: Method::Post,
@@ -164,17 +171,20 @@ fn ask(body: &[u8], room: &mut Wire) -> Verdict {
                 len += take::into(answer.get_mut(len..).unwrap_or_default(), Some(part));
             }
             Ok(Http::Part(Part::End(connection))) => {
-                black_box(connection);
+                *again = connection == Connection::KeepAlive;
                 break;
             }
             Ok(Http::Part(_)) => {}
-            Err(error) => {
-                black_box(error);
-                return Verdict::TryAgain;
-            }
+            Err(_) => return Verdict::TryAgain,
         }
     }
-    if let Ok(reply) = lingyang::Reply::read(answer.get(..len).unwrap_or_default()) {
+    understand(status, answer.get(..len).unwrap_or_default())
+}
+
+/// Makes of an answer what it means.
+#[inline(never)]
+fn understand(status: u16, body: &[u8]) -> Verdict {
+    if let Ok(reply) = lingyang::Reply::read(body) {
         black_box(take::push_reply(&reply));
     }
     lingyang::verdict(status)
@@ -186,6 +196,6 @@ fn main() -> ! {
     static mut DEVICE: Device<'static, RECENT> = Device::idle();
     static mut LINES: LineBuffer = LineBuffer::new();
     static mut OUTBOX: Outbox<2, PUSH_LEN> = Outbox::new();
-    static mut WIRE: Wire = Wire { buf: [0; 256], line: [0; 48], answer: [0; 128] };
+    static mut WIRE: Wire = Wire { buf: [0; 256], line: [0; 48], answer: [0; 128], again: false };
     run(MEMORY.insert(Memory { device: DEVICE, lines: LINES, outbox: OUTBOX, wire: WIRE }), &RUNS)
 }
