@@ -14,6 +14,7 @@ use crate::{
 /// When one reader takes what the other refuses, or they take or refuse it otherwise.
 pub fn flat(data: &[u8]) {
     same::<link::Frame<'_>>(data);
+    same::<link::Incoming<'_>>(data);
     same::<lingyang::Reply<'_>>(data);
     same::<usms::Reply<'_>>(data);
     same::<im::Reply<'_>>(data);

@@ -39,7 +39,7 @@
 use crate::{Error, Instant, Text, Verdict, lingyang};
 
 use super::{
-    Backoff, Frame, HEARTBEAT_SECS, Hello, Message, Outgoing, Problem, Receipt, Welcome,
+    Backoff, HEARTBEAT_SECS, Hello, Incoming, Message, Outgoing, Problem, Receipt, Welcome,
     heart::{Beat, Heart},
     id::{RECENT_IDS, Recent},
 };
@@ -333,7 +333,7 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
     #[inline(never)]
     pub fn received<'l>(&mut self, line: Result<&'l [u8], Error>, now: Instant) -> Event<'l> {
         if self.is_open() {
-            match line.and_then(Frame::read) {
+            match line.and_then(Incoming::read) {
                 Ok(frame) => return self.take(frame, now),
                 Err(error) => self.close(End::Malformed(error)),
             }
@@ -343,19 +343,19 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
 
     /// Takes a frame that has been read already, from whatever carries frames in place of lines.
     #[inline(never)]
-    pub fn take<'l>(&mut self, frame: Frame<'l>, now: Instant) -> Event<'l> {
+    pub fn take<'l>(&mut self, frame: Incoming<'l>, now: Instant) -> Event<'l> {
         if !self.is_open() {
             return Event::Nothing;
         }
         self.heart.heard(now);
         match frame {
-            Frame::Welcome(welcome) if !self.is_welcome() => {
+            Incoming::Welcome(welcome) if !self.is_welcome() => {
                 self.state = State::Welcome;
                 self.heart = Heart::new(welcome.heartbeat.min(LONGEST_HEARTBEAT), now);
                 self.steady = now.plus(self.backoff.most());
                 Event::Welcome(welcome)
             }
-            Frame::Message(message) if self.is_welcome() => match self.recent.wait(message.id) {
+            Incoming::Message(message) if self.is_welcome() => match self.recent.wait(message.id) {
                 Some(true) => Event::Copy(message),
                 Some(false) => Event::Message(message),
                 None => {
@@ -363,8 +363,8 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
                     Event::Nothing
                 }
             },
-            Frame::Receipt(receipt) => Event::Receipt(receipt),
-            Frame::Ping(number) => {
+            Incoming::Receipt(receipt) => Event::Receipt(receipt),
+            Incoming::Ping(number) => {
                 // What has been given out does not answer this one, unless their numbers are the same.
                 if self.given == Given::Pong && self.pong != Some(number) {
                     self.given = Given::Nothing;
@@ -372,7 +372,7 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
                 self.pong = Some(number);
                 Event::Nothing
             }
-            Frame::Error(problem) => {
+            Incoming::Error(problem) => {
                 let end = End::Refused(problem.code);
                 // Who was welcome with this token may be so again, or hears of it as the answer to the next hello.
                 let is_final = !self.is_welcome() && !end.may_pass();
@@ -382,7 +382,7 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
                 }
                 Event::Refused(problem)
             }
-            // Signs of life and no more; what only a device says; what a later version may say.
+            // Signs of life and no more; what a later version may say.
             _ => Event::Nothing,
         }
     }

@@ -111,6 +111,9 @@ pub enum Frame<'a> {
     Unknown,
 }
 
+/// Why a line holds no more.
+pub(super) const ONE_FRAME: &str = "a line holds one frame; send the second one on a line of its own";
+
 const MEMBERS: usize = 8;
 const LINE: &Schema = &Schema {
     members: &[
@@ -126,7 +129,7 @@ const LINE: &Schema = &Schema {
     required: 0,
     whole: false,
     id: 0,
-    alone: Some("a line holds one frame; send the second one on a line of its own"),
+    alone: Some(ONE_FRAME),
 };
 const _: () = assert!(LINE.members.len() == MEMBERS, "a frame's own members come after these");
 

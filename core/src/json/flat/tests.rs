@@ -19,6 +19,7 @@ fn same<'a, P: Whole<'a> + PartialEq + Debug>(document: &'a [u8]) -> bool {
 fn same_as_each(document: &[u8]) -> bool {
     [
         same::<link::Frame<'_>>(document),
+        same::<link::Incoming<'_>>(document),
         same::<lingyang::Reply<'_>>(document),
         same::<uplink::Reply<'_>>(document),
         same::<tencent::Reply<'_>>(document),

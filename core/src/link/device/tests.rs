@@ -28,7 +28,7 @@ fn welcome() -> Device<'static, 2> {
 fn a_device_without_a_token_waits_for_it() {
     let mut device: Device<'_, 2> = Device::idle();
     assert_eq!(device.poll(at(7)), Step::WaitUntil(Instant::NEVER));
-    assert_eq!(device.take(Frame::Ping(1), at(7)), Event::Nothing);
+    assert_eq!(device.take(Incoming::Ping(1), at(7)), Event::Nothing);
     device.renew("t");
     for (tried, wait) in [(7, 500), (1000, 1000), (9000, 2000)] {
         assert_eq!(device.poll(at(tried)), Step::Connect);
@@ -138,12 +138,12 @@ fn an_acknowledgement_that_was_given_out_settles_no_other_id() {
 #[test]
 fn a_frame_that_came_without_a_line_is_taken_alike() {
     let mut device = welcome();
-    assert_eq!(device.take(Frame::Ping(3), at(1500)), Event::Nothing);
+    assert_eq!(device.take(Incoming::Ping(3), at(1500)), Event::Nothing);
     assert_eq!(device.poll(at(1500)), Step::Send(Outgoing::Pong(3)));
     device.sent(at(1500));
     assert_eq!(device.poll(at(1500)), Step::WaitUntil(at(3500)), "a sign of life");
     device.closed(at(1500), 0);
-    assert_eq!(device.take(Frame::Ping(4), at(1600)), Event::Nothing, "it is over");
+    assert_eq!(device.take(Incoming::Ping(4), at(1600)), Event::Nothing, "it is over");
     device.opened_without_hello(at(2000));
     assert_eq!(device.poll(at(2000)), Step::WaitUntil(at(12_000)));
 }

@@ -65,7 +65,7 @@ fn day(memory: &mut Memory) -> Outcome {
                 memory.device.opened(now);
             }
             Link::Send(frame) => {
-                black_box(frame.write(&mut memory.wire.buf)?);
+                black_box(frame.write(&mut memory.wire.buf).unwrap_or_default());
                 memory.device.sent(now);
                 done += 1;
             }
