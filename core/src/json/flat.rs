@@ -20,10 +20,13 @@ use super::{
     memory::Kept,
     schema::{Kind, Schema},
     table::Result,
-    values::{SLOTS, Values},
+    values::Values,
 };
 
 use fault::{Fault, Reading};
+
+/// Values kept at a time: a line of the device link and the largest object in one, a message.
+const SLOTS: usize = 12;
 
 /// Reads a document that is one payload and nothing else.
 pub(crate) fn read_document<'a, P: Whole<'a>>(document: &'a [u8]) -> Result<P> {

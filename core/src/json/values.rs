@@ -11,14 +11,14 @@ pub(crate) const SLOTS: usize = 16;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Values<'s, 'm> {
     memory: &'m [u8],
-    slots: &'s [u64; SLOTS],
+    slots: &'s [u64],
     base: usize,
     given: u32,
     elements: u32,
 }
 
 impl<'s, 'm> Values<'s, 'm> {
-    pub(crate) fn new(memory: &'m [u8], slots: &'s [u64; SLOTS], base: u8, given: u32, elements: u32) -> Self {
+    pub(crate) fn new(memory: &'m [u8], slots: &'s [u64], base: u8, given: u32, elements: u32) -> Self {
         Self { memory, slots, base: usize::from(base), given, elements }
     }
 
