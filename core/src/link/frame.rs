@@ -112,7 +112,7 @@ pub enum Frame<'a> {
 }
 
 /// Why a line holds no more.
-pub(super) const ONE_FRAME: &str = "a line holds one frame; send the second one on a line of its own";
+pub(super) const ONE_FRAME: &str = "must be the only frame of its line";
 
 const MEMBERS: usize = 8;
 const LINE: &Schema = &Schema {
@@ -257,7 +257,7 @@ mod tests {
         for (line, message) in [
             (r#"{"ack":7}"#, "ack: must be a string"),
             (r#"{"hello":{}}"#, "hello.token: required, but missing"),
-            (r#"{"ping":1,"pong":1}"#, "pong: a line holds one frame; send the second one on a line of its own"),
+            (r#"{"ping":1,"pong":1}"#, "pong: must be the only frame of its line"),
             (r#"{"ping":-1}"#, "ping: must be from 0 to 18446744073709551615"),
             ("[]", "body: must be an object"),
             ("", "body: the input ends too early"),

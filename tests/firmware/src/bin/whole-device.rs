@@ -57,8 +57,22 @@ fn day(memory: &mut Memory) -> Outcome {
     let mut done = 0;
     let mut heard = Chunks::new(&LINK, 64);
     memory.device.renew(black_box(TOKEN));
+    while let Some(later) = turn(memory, now, &mut done) {
+        match heard.next() {
+            Some(chunk) => hear(memory, chunk, now),
+            None => now = later,
+        }
+    }
+    Ok(done)
+}
+
+// Each of these in a function of its own: what one needs of the stack, the others need not at the same time.
+
+/// Does what is due, and says until when there is nothing to do but to listen; `None` when the link has ended.
+#[inline(never)]
+fn turn(memory: &mut Memory, now: Instant, done: &mut u32) -> Option<Instant> {
+    let due = send(memory, now, done).unwrap_or(Instant::NEVER);
     loop {
-        let due = send(memory, now, &mut done).unwrap_or(Instant::NEVER);
         match memory.device.poll(now) {
             Link::Connect => {
                 memory.lines.clear();
@@ -67,22 +81,17 @@ fn day(memory: &mut Memory) -> Outcome {
             Link::Send(frame) => {
                 black_box(frame.write(&mut memory.wire.buf).unwrap_or_default());
                 memory.device.sent(now);
-                done += 1;
+                *done += 1;
             }
-            Link::WaitUntil(later) => match heard.next() {
-                Some(chunk) => hear(memory, chunk, now),
-                None => now = later.min(due),
-            },
+            Link::WaitUntil(later) => return Some(later.min(due)),
             Link::Close(_) => {
                 memory.device.closed(now, black_box(7));
-                return Ok(done);
+                return None;
             }
-            Link::Stop(_) => return Ok(done),
+            Link::Stop(_) => return None,
         }
     }
 }
-
-// Each of these in a function of its own: what one needs of the stack, the others need not at the same time.
 
 /// Takes what the gateway says, and pushes an answer to each message.
 #[inline(never)]
