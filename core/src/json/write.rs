@@ -50,7 +50,6 @@ impl<'b> Writer<'b> {
     }
 
     /// Ends the writing, the last of which was for `field`.
-    #[inline(never)]
     pub(crate) fn finish_field(self, field: Field) -> Result<&'b [u8]> {
         let (needed, capacity) = (self.len, self.buf.len());
         match self.written() {

@@ -224,7 +224,6 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
     }
 
     /// Says what to do now.
-    #[inline(never)]
     pub fn poll(&mut self, now: Instant) -> Step<'_> {
         self.given = Given::Nothing;
         let mut until = self.until;
@@ -271,7 +270,6 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
     }
 
     /// Notes that the frame of the last [`poll`](Self::poll) has been written whole.
-    #[inline(never)]
     pub fn sent(&mut self, now: Instant) {
         match self.given {
             Given::Hello => self.state = State::Greeted,
@@ -293,7 +291,6 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
         self.open(State::Greeted, now);
     }
 
-    #[inline(never)]
     fn open(&mut self, state: State, now: Instant) {
         self.state = state;
         self.until = now.plus(WELCOME_WITHIN);
@@ -310,7 +307,6 @@ impl<'t, const RECENT: usize> Device<'t, RECENT> {
     /// The waits between tries grow until a connection lasts, from its welcome, as long as the next wait at the most
     /// would: so connections that are lost again and again are no storm either, and one that held for as long as the
     /// device would wait is followed by a short wait.
-    #[inline(never)]
     pub fn closed(&mut self, now: Instant, random: u32) {
         if now >= self.steady {
             self.backoff = Backoff::new();

@@ -36,7 +36,6 @@ impl Outgoing<'_> {
     /// assert_eq!(Outgoing::Ack("m1".into()).write(&mut buf)?, b"{\"ack\":\"m1\"}\n");
     /// # Ok::<(), pushgate_core::Error>(())
     /// ```
-    #[inline(never)]
     pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
         // Each is one value between two constants: who says no more needs none of an object's writers.
         let (before, after): (&[u8], &[u8]) = match self {

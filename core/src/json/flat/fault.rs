@@ -50,7 +50,6 @@ impl Flat<'_, '_> {
         if self.at >= self.document.len() { self.fail_at(self.at, Fault::End) } else { self.fail_at(at, fault) }
     }
 
-    #[inline(never)]
     pub(super) fn fail_at(&mut self, at: usize, fault: Fault) -> Reading<()> {
         self.at = at;
         self.fault = fault;
