@@ -189,9 +189,9 @@ async fn keeps_its_schedule_when_nobody_answers(board: &mut Machine, mut gateway
     let theirs: Vec<_> = theirs.collect();
     eprintln!("sends by the board's clock at {own:?} ms, by the host's at {theirs:?} ms");
     for ((planned, own), theirs) in PLANNED.into_iter().zip(own).zip(theirs) {
-        assert!(is_near(own, planned, 500) && is_near(theirs, planned, 1500), "planned {planned}, {own}, {theirs}");
+        assert!(is_near(own, planned, 900) && is_near(theirs, planned, 1500), "planned {planned}, {own}, {theirs}");
     }
-    assert!(is_near(gave_up.at - first, 11_000 + 5000, 500), "five seconds for the last answer: {gave_up:?}");
+    assert!(is_near(gave_up.at - first, 11_000 + 5000, 900), "five seconds for the last answer: {gave_up:?}");
 }
 
 async fn reads_batches_as_they_come(board: &mut Machine) {

@@ -98,12 +98,12 @@ impl<'a> Msg<'a> {
         let out = buf.get_mut(..needed).ok_or(Error::new(full, Field::top("msg"), 0))?;
         match self.0 {
             Inner::Bytes(bytes) => out.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from),
-            Inner::Base64(text, _) => match text.as_str() {
-                Some(base64) => decode(base64.as_bytes(), out),
+            Inner::Base64(text, _) => match text.plain() {
+                Some(base64) => decode(base64, out),
                 None => {
                     // What has been checked is no longer than this.
                     let mut plain = [0; MAX_MSG_BASE64_LEN];
-                    decode(text.copy_to(&mut plain)?.as_bytes(), out);
+                    decode(text.copy_bytes_to(&mut plain)?, out);
                 }
             },
         }
@@ -215,13 +215,13 @@ fn sextet(byte: u8) -> u8 {
 /// Checks that `text` is standard base64 (RFC 4648, section 4), padded to groups of four, no bits left over, and returns
 /// how many bytes it stands for.
 fn check(text: Text<'_>) -> Result<u16, ErrorKind> {
-    if let Some(plain) = text.as_str() {
-        return check_plain(plain.as_bytes());
+    if let Some(plain) = text.plain() {
+        return check_plain(plain);
     }
     // One group more than there may be, so that what is too long is told from what is no base64, as far as that.
     let mut plain = [0; MAX_MSG_BASE64_LEN + 4];
-    match text.copy_to(&mut plain) {
-        Ok(plain) => check_plain(plain.as_bytes()),
+    match text.copy_bytes_to(&mut plain) {
+        Ok(plain) => check_plain(plain),
         Err(_) => check_chars(text).map_err(|kind| *kind),
     }
 }

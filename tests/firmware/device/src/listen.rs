@@ -3,8 +3,6 @@
 //! The stream behind the UART is opened by what is at its other end, and whether it is open cannot be seen from here. A
 //! gateway that is gone is noticed by its silence; one that is new, because it asks for a hello where a ping came.
 
-use core::mem::MaybeUninit;
-
 use pushgate_core::{
     Instant,
     lingyang::Msg,
@@ -24,15 +22,14 @@ const LINE_LEN: usize = 160;
 
 /// What the caller keeps.
 pub(crate) struct Memory {
-    /// Made at the start, so that flash holds no first value of it.
-    device: MaybeUninit<Device<'static>>,
+    device: Device<'static>,
     lines: LineBuffer,
     shown: Shown,
 }
 
 impl Memory {
     pub(crate) const fn new() -> Self {
-        Self { device: MaybeUninit::uninit(), lines: LineBuffer::new(), shown: Shown([0; 32]) }
+        Self { device: Device::idle(), lines: LineBuffer::new(), shown: Shown([0; 32]) }
     }
 }
 
@@ -86,7 +83,7 @@ enum Stream {
 impl Listener {
     pub(crate) fn new(uart: Uart, memory: &'static mut Memory) -> Self {
         let Memory { device, lines, shown } = memory;
-        Self { uart, device: device.write(Device::new("")), lines, shown, stream: Stream::Unwanted }
+        Self { uart, device, lines, shown, stream: Stream::Unwanted }
     }
 
     /// Listens from now on, as the device of this token.

@@ -6,13 +6,13 @@ use core::hint::black_box;
 
 use pushgate_core::{
     Error, Text,
-    lingyang::{AccessTokens, Callback, ClientPush, Flag, Msg},
-    link::{Frame, Hello},
+    lingyang::{AccessTokens, Callback, ClientPush, Flag, Msg, Reply},
+    link::{Frame, Hello, Outgoing},
 };
 use pushgate_firmware::{
     Outcome, Run,
-    input::{Chunks, LINK, PUSH_REPLY},
-    read, run,
+    input::{LINK, PUSH_REPLY},
+    run,
 };
 
 const TOKEN: &str = "5003062_3222536192_1493481600_5574318032e39b62063d98e6bff50069";
@@ -23,13 +23,13 @@ static RUNS: [Run; 1] = [Run { name: "the bodies of a device", items: 12, work: 
 
 fn every_body(buf: &mut [u8]) -> Outcome {
     push(buf)?;
-    black_box(read::push_reply(buf, Chunks::new(&PUSH_REPLY, 64))?);
+    black_box(Reply::read(&PUSH_REPLY)?);
     let mut items = 2;
     for frame in [
-        Frame::Hello(Hello { token: Text::from(black_box(TOKEN)) }),
-        Frame::Ack(Text::from(black_box("0123456789abcdef0123456789abcdef"))),
-        Frame::Ping(black_box(7)),
-        Frame::Pong(black_box(7)),
+        Outgoing::Hello(Hello { token: Text::from(black_box(TOKEN)) }),
+        Outgoing::Ack(Text::from(black_box("0123456789abcdef0123456789abcdef"))),
+        Outgoing::Ping(black_box(7)),
+        Outgoing::Pong(black_box(7)),
     ] {
         black_box(frame.write(buf)?);
         items += 1;
