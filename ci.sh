@@ -179,7 +179,9 @@ job_firmware() {
     tee "$OUT/firmware.txt"
   need_qemu
   command -v qemu-system-arm >/dev/null ||
-    leave_out "firmware ran no image: qemu-system-arm is not installed (on Debian: apt-get install qemu-system-arm)"
+    leave_out "firmware ran no image for ARM: qemu-system-arm is not installed (on Debian: apt-get install qemu-system-arm)"
+  command -v qemu-system-riscv32 >/dev/null ||
+    leave_out "firmware ran no image for RISC-V: qemu-system-riscv32 is not installed (on Debian: apt-get install qemu-system-misc)"
   cargo test --locked -p pushgate --test firmware -- --nocapture
 }
 
@@ -320,12 +322,12 @@ need_target() {
 
 # Leaves a person's machine as it is; CI has to measure everything, so there QEMU is installed or the job fails.
 need_qemu() {
-  if [[ ${CI-} != true ]] || command -v qemu-system-arm >/dev/null; then
+  if [[ ${CI-} != true ]] || { command -v qemu-system-arm && command -v qemu-system-riscv32; } >/dev/null; then
     return
   fi
   apt-get -qq -o Acquire::Retries=3 update || die "the list of packages could not be fetched"
-  apt-get -qq -o Acquire::Retries=3 install -y --no-install-recommends qemu-system-arm ||
-    die "qemu-system-arm could not be installed"
+  apt-get -qq -o Acquire::Retries=3 install -y --no-install-recommends qemu-system-arm qemu-system-misc ||
+    die "QEMU could not be installed"
 }
 
 # ----------------------------------------------------------------------------------------------------------- set-up

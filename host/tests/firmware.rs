@@ -1,5 +1,6 @@
 //! A device on bare metal pushes for real: the image of `tests/firmware/device` on an emulated Cortex-M3, its UARTs
-//! joined to a gateway's own listeners, does a device's work, and both ends agree on what happened.
+//! joined to a gateway's own listeners, does a device's work, and both ends agree on what happened. On two other cores it
+//! reads all that there is to read.
 //!
 //! QEMU joins the UARTs to the gateway itself, with nothing in between. What that lacks is what many a serial line
 //! lacks: the device cannot open, close or see a stream, and what it writes while there is none is gone.
@@ -11,7 +12,7 @@ mod machine;
 
 use std::time::Duration;
 
-use machine::{CORTEX_M0, CORTEX_M3, Event, Machine, Mute, image};
+use machine::{CORTEX_M0, CORTEX_M3, Core, Event, Machine, Mute, RISC_V};
 use pushgate_core::{
     Text, json as core_json,
     lingyang::{BatchPush, Cid, Msg, ServerPush},
@@ -37,11 +38,11 @@ const LONG: Duration = Duration::from_secs(40);
 
 #[tokio::test]
 async fn a_device_on_bare_metal_does_its_work() {
-    let Some(image) = image(CORTEX_M3) else { return };
+    let Some(image) = CORTEX_M3.image() else { return };
     let place = Place::new(BINARY, REST);
     let mut gateway = place.start().await;
     place.configure_as(&gateway, REST);
-    let mut board = Machine::start("device", &image, gateway.link, gateway.public).await;
+    let mut board = Machine::start("device", &CORTEX_M3, &image, gateway.link, gateway.public).await;
 
     reads_every_golden_vector(&mut board).await;
     board.tell("took").await;
@@ -64,9 +65,9 @@ async fn a_device_on_bare_metal_does_its_work() {
 /// The verdict is worth something: a board one of whose checks does not hold says so with its status.
 #[tokio::test]
 async fn a_check_that_does_not_hold_is_the_boards_verdict() {
-    let Some(image) = image(CORTEX_M3) else { return };
+    let Some(image) = CORTEX_M3.image() else { return };
     let nobody = Mute::at("127.0.0.1:0".parse().unwrap()).await;
-    let mut board = Machine::start("verdict", &image, nobody.address(), nobody.address()).await;
+    let mut board = Machine::start("verdict", &CORTEX_M3, &image, nobody.address(), nobody.address()).await;
     board.tell("no such command").await;
     board.event("FAILED").await;
     let (_, status) = board.end().await;
@@ -75,9 +76,18 @@ async fn a_check_that_does_not_hold_is_the_boards_verdict() {
 
 #[tokio::test]
 async fn a_smaller_core_reads_the_same() {
-    let Some(image) = image(CORTEX_M0) else { return };
+    reads_all_there_is("smaller", &CORTEX_M0).await;
+}
+
+#[tokio::test]
+async fn a_core_that_is_not_arms_reads_the_same() {
+    reads_all_there_is("risc-v", &RISC_V).await;
+}
+
+async fn reads_all_there_is(name: &'static str, core: &Core) {
+    let Some(image) = core.image() else { return };
     let nobody = Mute::at("127.0.0.1:0".parse().unwrap()).await;
-    let mut board = Machine::start("smaller", &image, nobody.address(), nobody.address()).await;
+    let mut board = Machine::start(name, core, &image, nobody.address(), nobody.address()).await;
     reads_every_golden_vector(&mut board).await;
     reads_batches_as_they_come(&mut board).await;
     let (_, status) = board.end().await;

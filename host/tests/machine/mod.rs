@@ -19,52 +19,81 @@ use tokio::{
     time::Instant,
 };
 
-const QEMU: &str = "qemu-system-arm";
-/// What the board's Cortex-M3 is.
-pub(crate) const CORTEX_M3: &str = "thumbv7m-none-eabi";
-/// The smallest core there is; a Cortex-M3 runs its code too.
-pub(crate) const CORTEX_M0: &str = "thumbv6m-none-eabi";
-
-/// Builds the image for a core and returns where it is; `None` when the machine has not what that takes, or QEMU: a line then says
-/// what to install. In CI (`CI=true`) that is a failure, so that nobody takes the test for done.
-pub(crate) fn image(target: &str) -> Option<PathBuf> {
-    let mut missing = Vec::new();
-    if !runs(Command::new(QEMU).arg("--version")) {
-        missing.push(format!("there is no {QEMU}: on Debian, apt-get install {QEMU}"));
-    }
-    let firmware = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/firmware");
-    // The workspace's own cargo, in the folder of the other workspace.
-    let mut rustc = Command::new("rustc");
-    rustc.args(["--print", "target-libdir", "--target", target]).current_dir(&firmware);
-    let folder = rustc.output().ok().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    if !folder.is_some_and(|folder| Path::new(&folder).is_dir()) {
-        missing.push(format!("there is no target {target}: rustup target add {target}"));
-    }
-    if !missing.is_empty() {
-        let why = missing.join("; ");
-        assert!(env::var_os("CI").is_none_or(|ci| ci != "true"), "{why}");
-        eprintln!("left out: {why}");
-        return None;
-    }
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--locked", "--release", "-p", "pushgate-device", "--target", target]).current_dir(&firmware);
-    // Settings of this build that are not for a microcontroller.
-    for name in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
-        cargo.env_remove(name);
-    }
-    let status = cargo.status().expect("cargo runs");
-    assert!(status.success(), "the image is not built: {status}");
-    Some(firmware.join("target").join(target).join("release/device"))
+/// A core that the image is built for, and the machine that runs it.
+pub(crate) struct Core {
+    target: &'static str,
+    qemu: &'static str,
+    /// Debian's package of it.
+    package: &'static str,
+    board: &'static [&'static str],
+    /// UARTs there are: with one, that is the console.
+    uarts: usize,
 }
 
-/// How this QEMU is told to open a stream again a second after it was closed: since version 9.2 in milliseconds.
-fn again() -> &'static str {
-    let output = Command::new(QEMU).arg("--version").output().expect("it was asked for").stdout;
-    let text = String::from_utf8_lossy(&output).into_owned();
-    let version = text.split_once("version ").map_or("", |(_, rest)| rest);
-    let mut numbers = version.split(|char: char| !char.is_ascii_digit()).map_while(|number| number.parse::<u32>().ok());
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version < (9, 2) { ",reconnect=1" } else { ",reconnect-ms=1000" }
+/// What the board's Cortex-M3 is.
+pub(crate) const CORTEX_M3: Core = Core {
+    target: "thumbv7m-none-eabi",
+    qemu: "qemu-system-arm",
+    package: "qemu-system-arm",
+    board: &["-cpu", "cortex-m3", "-machine", "lm3s6965evb"],
+    uarts: 3,
+};
+/// The smallest core there is; a Cortex-M3 runs its code too.
+pub(crate) const CORTEX_M0: Core = Core { target: "thumbv6m-none-eabi", ..CORTEX_M3 };
+/// A core that is not ARM's.
+pub(crate) const RISC_V: Core = Core {
+    target: "riscv32imc-unknown-none-elf",
+    qemu: "qemu-system-riscv32",
+    package: "qemu-system-misc",
+    board: &["-machine", "virt", "-bios", "none"],
+    uarts: 1,
+};
+
+impl Core {
+    /// Builds the image for this core and returns where it is; `None` when the machine has not what that takes, or QEMU: a
+    /// line then says what to install. In CI (`CI=true`) that is a failure, so that nobody takes the test for done.
+    pub(crate) fn image(&self) -> Option<PathBuf> {
+        let (target, mut missing) = (self.target, Vec::new());
+        if !runs(Command::new(self.qemu).arg("--version")) {
+            missing.push(format!("there is no {}: on Debian, apt-get install {}", self.qemu, self.package));
+        }
+        let firmware = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/firmware");
+        // The workspace's own cargo, in the folder of the other workspace.
+        let mut rustc = Command::new("rustc");
+        rustc.args(["--print", "target-libdir", "--target", target]).current_dir(&firmware);
+        let folder = rustc.output().ok().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        if !folder.is_some_and(|folder| Path::new(&folder).is_dir()) {
+            missing.push(format!("there is no target {target}: rustup target add {target}"));
+        }
+        if !missing.is_empty() {
+            let why = missing.join("; ");
+            assert!(env::var_os("CI").is_none_or(|ci| ci != "true"), "{why}");
+            eprintln!("left out: {why}");
+            return None;
+        }
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo
+            .args(["build", "--locked", "--release", "-p", "pushgate-device", "--target", target])
+            .current_dir(&firmware);
+        // Settings of this build that are not for a microcontroller.
+        for name in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
+            cargo.env_remove(name);
+        }
+        let status = cargo.status().expect("cargo runs");
+        assert!(status.success(), "the image is not built: {status}");
+        Some(firmware.join("target").join(target).join("release/device"))
+    }
+
+    /// How this QEMU is told to open a stream again a second after it was closed: since version 9.2 in milliseconds.
+    fn again(&self) -> &'static str {
+        let output = Command::new(self.qemu).arg("--version").output().expect("it was asked for").stdout;
+        let text = String::from_utf8_lossy(&output).into_owned();
+        let version = text.split_once("version ").map_or("", |(_, rest)| rest);
+        let mut numbers =
+            version.split(|char: char| !char.is_ascii_digit()).map_while(|number| number.parse::<u32>().ok());
+        let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        if version < (9, 2) { ",reconnect=1" } else { ",reconnect-ms=1000" }
+    }
 }
 
 fn runs(command: &mut Command) -> bool {
@@ -94,19 +123,27 @@ pub(crate) struct Event {
 }
 
 impl Machine {
-    /// Starts the board, its first two UARTs joined to the gateway's link and to its public listener. A line that is
-    /// closed is opened again, a second later. What the board says is shown under `name`.
-    pub(crate) async fn start(name: &'static str, image: &Path, link: SocketAddr, public: SocketAddr) -> Self {
+    /// Starts the board, its first two UARTs joined to the gateway's link and to its public listener, where it has three. A
+    /// line that is closed is opened again, a second later. What the board says is shown under `name`.
+    pub(crate) async fn start(
+        name: &'static str,
+        core: &Core,
+        image: &Path,
+        link: SocketAddr,
+        public: SocketAddr,
+    ) -> Self {
         let console = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         // Without `nodelay` a request waits 40 ms for an acknowledgement that waits for the request.
         let serial = |address: &dyn Display, more: &str| format!("tcp:{address},nodelay{more}");
-        let again = again();
-        let emulator = Command::new(QEMU)
-            .args(["-cpu", "cortex-m3", "-machine", "lm3s6965evb", "-display", "none", "-monitor", "none"])
-            .args(["-semihosting-config", "enable=on,target=native", "-kernel"])
+        let again = core.again();
+        let lines =
+            [serial(&link, again), serial(&public, again), serial(&console.local_addr().expect("an address"), "")];
+        let emulator = Command::new(core.qemu)
+            .args(core.board)
+            .args(["-display", "none", "-monitor", "none", "-semihosting-config", "enable=on,target=native"])
+            .args(lines.iter().skip(lines.len() - core.uarts).flat_map(|line| ["-serial", line]))
+            .arg("-kernel")
             .arg(image)
-            .args(["-serial", &serial(&link, again), "-serial", &serial(&public, again)])
-            .args(["-serial", &serial(&console.local_addr().expect("an address"), "")])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             // It warns of a timer that has no period yet, and of each line that it has to open again.

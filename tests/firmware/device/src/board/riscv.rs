@@ -1,7 +1,7 @@
 //! A RISC-V board with three UARTs of the kind 16550: what shows that nothing else here is ARM's.
 //!
-//! It is built and linked, and not run by the tests: QEMU's `virt`, whose memory and clock it has, has only the console
-//! of the three UARTs.
+//! QEMU's `virt`, whose memory and clock it has, has only the console of the three UARTs: there it reads, and neither
+//! pushes nor listens.
 #![expect(unsafe_code, reason = "registers lie at fixed addresses, and a start without a stack is no function")]
 
 use core::arch::global_asm;
