@@ -90,7 +90,7 @@ async fn a_message_that_is_wrong_is_told_why_before_the_host_closes() {
         ("not JSON", Message::text("hello"), 400, "expected an object"),
         ("nothing", Message::text(""), 400, "ends too early"),
         ("two frames", Message::text(r#"{"ping":1}{"ping":2}"#), 400, "line"),
-        ("two frames in one object", Message::text(r#"{"ping":1,"pong":1}"#), 400, "a line holds one frame"),
+        ("two frames in one object", Message::text(r#"{"ping":1,"pong":1}"#), 400, "the only frame of its line"),
         ("1025 bytes", Message::text(long.as_str()), 413, "1024 bytes"),
         ("200 KB", Message::text("[".repeat(200_000)), 413, "1024 bytes"),
     ];
