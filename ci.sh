@@ -210,7 +210,7 @@ job_miri() {
   fi
   # Miri is some thousand times slower than the machine: it looks at the readers and writers, where bytes are handled,
   # and leaves digests and the tests that change every byte of everything to the machine.
-  MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=2 timeout 1200 cargo "+$NIGHTLY" miri test --locked -p pushgate-core \
+  MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=2 timeout 900 cargo "+$NIGHTLY" miri test --locked -p pushgate-core \
     --lib -- json:: text:: link:: time::
 }
 

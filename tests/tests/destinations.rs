@@ -120,7 +120,7 @@ fn assert_schedule(what: &str, attempts: &[Value]) {
         assert_eq!(planned, failed + RETRY_EVERY, "{what}: {pair:?}");
         let late = time(&pair[1], "started").checked_sub(planned).expect("never early");
         // Room for a busy machine; a schedule that a lane kept waiting would be later still.
-        assert!(late < TIMEOUT, "{what}: {late} ms late: {pair:?}");
+        assert!(late < 300, "{what}: {late} ms late: {pair:?}");
     }
 }
 
@@ -152,16 +152,13 @@ async fn one_fault(kind: Kind, fault: Fault, class: &'static str) {
         (dead["deliveries"].as_array()?.len() == DELIVERIES).then_some(())
     })
     .await;
-    let mut took = Vec::new();
     for id in &healthy {
         let delivery = pair.rig.until_state(id, "delivered").await;
         assert_eq!(classes(&delivery), ["delivered"], "{what}: beside it");
         let attempt = &attempts(&delivery)[0];
-        took.push(attempt["finished"].as_u64().expect("a time") - delivery["created_at"].as_u64().expect("a time"));
+        let took = attempt["finished"].as_u64().expect("a time") - delivery["created_at"].as_u64().expect("a time");
+        assert!(took < TIMEOUT, "{what}: {took} ms to the neighbour, which answers at once");
     }
-    // One that waits behind the other waits for its answers. A busy machine may hold up some of them as long.
-    took.sort_unstable();
-    assert!(took[took.len() * 3 / 4] < TIMEOUT, "{what}: ms to the neighbour, which answers at once: {took:?}");
     let got = pair.healthy.received().iter().map(|received| texts(&received.body).len()).sum::<usize>();
     assert_eq!(got, healthy.len(), "{what}: each once");
 
