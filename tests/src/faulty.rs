@@ -161,8 +161,11 @@ async fn next_body(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<String>
 async fn answer(stream: &mut TcpStream, fault: Fault) -> std::io::Result<()> {
     const OK: &str = r#"{"code":0,"message":"ok","ActionStatus":"OK","ErrorInfo":"","ErrorCode":0}"#;
     const NO: &str = r#"{"code":7,"message":"no","ActionStatus":"FAIL","ErrorInfo":"no","ErrorCode":1}"#;
+    // Whoever is faulty closes after its answer, and says so: a connection that seems kept could be used for the next
+    // request in the moment it closes, and that request would fail for another reason than the fault's.
+    let kept = if fault == Fault::Healthy { "" } else { "Connection: close\r\n" };
     let whole = |status: &str, headers: &str, body: &str| {
-        format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
+        format!("HTTP/1.1 {status}\r\n{kept}{headers}Content-Length: {}\r\n\r\n{body}", body.len())
     };
     let text = match fault {
         Fault::Healthy => whole("200 OK", "", OK),
