@@ -235,7 +235,6 @@ impl From<BodyError> for Refused {
 
 impl From<NotAccepted> for Refused {
     fn from(error: NotAccepted) -> Self {
-        tracing::error!(%error, "cannot take what was received");
         if let NotAccepted::Full(full) = error {
             return Self::new(StatusCode::SERVICE_UNAVAILABLE, full.to_string());
         }

@@ -10,14 +10,7 @@ mod connection;
 mod stream;
 pub(super) mod upgraded;
 
-use std::{
-    error::Error,
-    fmt, io,
-    net::SocketAddr,
-    pin::pin,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{error::Error, fmt, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, extract::DefaultBodyLimit};
 use rustls::ServerConfig;
@@ -29,7 +22,10 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::body::BodyLimits;
-use crate::listener::{self, Buffers};
+use crate::{
+    listener::{self, Buffers},
+    telemetry::seldom::Seldom,
+};
 use connection::{Shared, Traffic};
 
 /// What one listener spends on its clients at most. Every default is ours.
@@ -114,7 +110,7 @@ impl Server {
         let shared = Arc::new(Shared::new(router, limits, tls));
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
-        let mut troubles = Troubles::default();
+        let (cannot_accept, full) = (Seldom::new(), Seldom::new());
 
         loop {
             let accepted = tokio::select! {
@@ -127,10 +123,12 @@ impl Server {
                 Ok(accepted) => accepted,
                 Err(error) if is_the_clients(&error) => continue,
                 Err(error) => {
-                    troubles.tell(
-                        address,
-                        &format!("cannot accept: {error}; too many open files call for a higher limit (ulimit -n)"),
-                    );
+                    if let Some(leave) = cannot_accept.leave() {
+                        tracing::warn!(
+                            left_out = leave.left_out, %address, %error,
+                            "cannot accept; too many open files call for a higher limit (ulimit -n)"
+                        );
+                    }
                     // Connections without a request hold what is missing.
                     traffic.send_replace(Traffic::Crowded);
                     tokio::select! {
@@ -144,7 +142,10 @@ impl Server {
             let slot = if let Ok(slot) = Arc::clone(&slots).try_acquire_owned() {
                 slot
             } else {
-                troubles.tell(address, &format!("all {} connections are in use; new ones wait", limits.connections));
+                if let Some(leave) = full.leave() {
+                    let (left_out, connections) = (leave.left_out, limits.connections);
+                    tracing::warn!(left_out, %address, connections, "all connections are in use; new ones wait");
+                }
                 traffic.send_replace(Traffic::Crowded);
                 let slot = tokio::select! {
                     () = &mut shutdown => break,
@@ -206,22 +207,6 @@ impl Error for BindError {
 /// How long nothing is accepted after the system refused to (ours): short against a client's timeout, long against a
 /// spinning core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Warnings that would otherwise repeat with every client.
-#[derive(Default)]
-struct Troubles {
-    told: Option<Instant>,
-}
-
-impl Troubles {
-    fn tell(&mut self, address: SocketAddr, trouble: &str) {
-        const EVERY: Duration = Duration::from_secs(10);
-        if self.told.is_none_or(|told| told.elapsed() >= EVERY) {
-            self.told = Some(Instant::now());
-            tracing::warn!(%address, "{trouble}");
-        }
-    }
-}
 
 /// Says whether accepting failed because that one client had already gone.
 fn is_the_clients(error: &io::Error) -> bool {

@@ -12,6 +12,7 @@ use crate::{
     link::Registry,
     metrics::{Metrics, Refused},
     store::{Accept, Accepted, DeliveryId, Paused, Removed, Replayed, State, Store, StoreError},
+    telemetry::seldom::{Seldom, SeldomBy},
 };
 
 /// What every handler works with. Routers clone it for every request, so a clone is one count.
@@ -31,6 +32,7 @@ pub struct Parts {
     /// What sends it.
     pub engine: Engine,
     acceptor: Acceptor,
+    troubles: Troubles,
     /// Which device is connected.
     pub registry: Registry,
     /// What is counted.
@@ -43,6 +45,14 @@ impl Deref for Shared {
     fn deref(&self) -> &Parts {
         &self.parts
     }
+}
+
+/// What may be logged of what is not accepted.
+#[derive(Debug, Default)]
+struct Troubles {
+    store: Seldom,
+    /// Devices' lanes are told together.
+    full: SeldomBy<Option<LaneKey>>,
 }
 
 /// A request's deliveries on their way into the store: bodies, and who sends which.
@@ -64,7 +74,8 @@ impl Shared {
         metrics: Arc<Metrics>,
     ) -> Self {
         let acceptor = Acceptor::start(&store, &engine);
-        Self { parts: Arc::new(Parts { clock, config, store, engine, acceptor, registry, metrics }) }
+        let troubles = Troubles::default();
+        Self { parts: Arc::new(Parts { clock, config, store, engine, acceptor, troubles, registry, metrics }) }
     }
 
     /// The configuration in force.
@@ -78,15 +89,47 @@ impl Shared {
         let lanes = entries.iter().map(|entry| entry.lane().clone()).collect();
         let places = self.engine.reserve(lanes, &self.config().limits).map_err(|full| {
             self.metrics.refused(Refused::Queue);
+            self.troubles.is_full(&full);
             NotAccepted::Full(full)
         })?;
+        entries.iter().for_each(|entry| self.troubles.has_room(entry.lane()));
         let accepted = self.acceptor.accept(accept, entries, places).await;
+        self.troubles.stored(accepted.as_ref().err());
         match &accepted {
             Ok(Accepted::Stored { ids, .. }) => self.metrics.accepted(ids.len()),
             Ok(_) => {}
             Err(_) => self.metrics.refused(Refused::Store),
         }
         accepted.map_err(NotAccepted::Store)
+    }
+}
+
+impl Troubles {
+    fn is_full(&self, full: &QueueFull) {
+        if let Some(leave) = self.full.leave(full.lane.configured()) {
+            let (left_out, lane, limit) = (leave.left_out, &full.lane, full.limit);
+            tracing::warn!(left_out, %lane, limit, "a lane is full: nothing more is accepted for it until it has room");
+        }
+    }
+
+    fn has_room(&self, lane: &LaneKey) {
+        if let Some(end) = self.full.went_well(&lane.configured()) {
+            tracing::info!(left_out = end.left_out, lasted_ms = end.lasted_ms, %lane, "a lane that was full has room");
+        }
+    }
+
+    fn stored(&self, error: Option<&StoreError>) {
+        if let Some(error) = error {
+            if let Some(leave) = self.store.leave() {
+                tracing::error!(left_out = leave.left_out, %error, "cannot accept: the store keeps nothing");
+            }
+        } else if let Some(end) = self.store.went_well() {
+            tracing::info!(
+                left_out = end.left_out,
+                lasted_ms = end.lasted_ms,
+                "the store keeps what is accepted again"
+            );
+        }
     }
 }
 

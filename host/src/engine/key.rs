@@ -17,6 +17,14 @@ pub enum LaneKey {
     Device(u32),
 }
 
+impl LaneKey {
+    /// The lane where the configuration bounds how many there are; `None` for a device's, of which there are as many as
+    /// devices.
+    pub(crate) fn configured(&self) -> Option<Self> {
+        Some(self.clone()).filter(|lane| !matches!(lane, Self::Device(_)))
+    }
+}
+
 impl fmt::Display for LaneKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -25,6 +25,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod unsendable;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -40,6 +41,8 @@ pub use depth::{QueueFull, Reservation};
 pub use key::{LaneKey, NotALane};
 pub use lane::{CircuitState, LaneStatus};
 pub use payload::{DropReason, Items, MessageMeta, Meta, Payload};
+
+use unsendable::Unsendable;
 
 use crate::{
     clock::Clock,
@@ -121,10 +124,14 @@ impl Entry {
     /// Takes up a delivery that the store has as pending; `None` when nothing here can send it.
     ///
     /// `lanes` are the names read so far: many deliveries share a few.
-    fn resume<'p>(pending: &'p Pending, lanes: &mut HashMap<&'p str, LaneKey>) -> Option<Self> {
+    fn resume<'p>(
+        pending: &'p Pending,
+        lanes: &mut HashMap<&'p str, LaneKey>,
+        unsendable: &mut Unsendable,
+    ) -> Option<Self> {
         let known = lanes.get(&*pending.lane).cloned();
         let Ok(lane) = known.map_or_else(|| pending.lane.parse::<LaneKey>(), Ok) else {
-            tracing::warn!(id = %pending.id, lane = &*pending.lane, "kept, but nothing here sends on such a lane");
+            unsendable.lane(pending);
             return None;
         };
         lanes.entry(&pending.lane).or_insert_with(|| lane.clone());
@@ -133,7 +140,7 @@ impl Entry {
             matches!(meta, Meta::Message(_)) == matches!(lane, LaneKey::Device(_))
         });
         let Some(meta) = meta else {
-            tracing::warn!(id = %pending.id, "kept, but how it is sent cannot be read");
+            unsendable.meta(pending);
             return None;
         };
         let start = match Phase::from_code(pending.phase) {
@@ -259,6 +266,7 @@ impl Engine {
         }
         tokio::spawn(scheduler::run(parts, depths, commands, received, events));
         let (mut after, mut taken_up) = (None, None::<oneshot::Receiver<()>>);
+        let mut unsendable = Unsendable::default();
         loop {
             let page = store.pending(after, MAX_SCAN).await?;
             // A page is read while the one before it is taken up, and no further ahead: a million rows waiting to be
@@ -266,10 +274,12 @@ impl Engine {
             if let Some(taken_up) = taken_up.take() {
                 let _: Result<(), _> = taken_up.await; // an engine that has been drained takes up nothing
             }
-            let Some(last) = page.last() else { return Ok(engine) };
+            let Some(last) = page.last() else { break };
             after = Some(last.id);
-            taken_up = Some(engine.add_pending(&page));
+            taken_up = Some(engine.take_up_page(&page, &mut unsendable));
         }
+        unsendable.tell();
+        Ok(engine)
     }
 
     /// Reserves places on lanes for deliveries that are about to be stored, one that is named twice counting twice.
@@ -290,8 +300,16 @@ impl Engine {
     /// Takes up deliveries that the store has as pending: at the start, or because an operator replays one. What it
     /// returns says when that is done.
     pub fn add_pending(&self, pending: &[Pending]) -> oneshot::Receiver<()> {
+        let mut unsendable = Unsendable::default();
+        let taken_up = self.take_up_page(pending, &mut unsendable);
+        unsendable.tell();
+        taken_up
+    }
+
+    fn take_up_page(&self, pending: &[Pending], unsendable: &mut Unsendable) -> oneshot::Receiver<()> {
         let mut lanes = HashMap::new();
-        let entries: Vec<_> = pending.iter().filter_map(|pending| Entry::resume(pending, &mut lanes)).collect();
+        let resumed = pending.iter().filter_map(|pending| Entry::resume(pending, &mut lanes, unsendable));
+        let entries: Vec<_> = resumed.collect();
         // They have been accepted: a full lane is no reason to lose them.
         entries.iter().for_each(|entry| self.depths.add(&entry.lane));
         self.tell(Command::Add(entries));

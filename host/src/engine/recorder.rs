@@ -11,7 +11,10 @@ use std::{
 use tokio::{sync::mpsc, task::JoinHandle, time};
 
 use super::Command;
-use crate::store::{ErrorKind, Progress, Store, StoreError};
+use crate::{
+    store::{ErrorKind, Progress, Store, StoreError},
+    telemetry::seldom::{End, Leave, Seldom, seldom},
+};
 
 /// Records that share a commit at the most: enough that a commit's cost vanishes among them.
 const MOST_AT_ONCE: usize = 512;
@@ -38,7 +41,7 @@ impl Records {
     pub(super) fn start(store: Arc<dyn Store>, commands: mpsc::UnboundedSender<Command>) -> (Self, JoinHandle<()>) {
         let (sender, records) = mpsc::unbounded_channel();
         let waiting = Arc::new(AtomicUsize::new(0));
-        let recorder = Recorder { store, records, waiting: Arc::clone(&waiting), commands };
+        let recorder = Recorder { store, records, waiting: Arc::clone(&waiting), commands, trouble: Seldom::new() };
         (Self { sender, waiting }, tokio::spawn(recorder.run()))
     }
 
@@ -59,6 +62,7 @@ struct Recorder {
     records: mpsc::UnboundedReceiver<Progress>,
     waiting: Arc<AtomicUsize>,
     commands: mpsc::UnboundedSender<Command>,
+    trouble: Seldom,
 }
 
 impl Recorder {
@@ -84,8 +88,17 @@ impl Recorder {
     async fn write(&self, batch: Vec<Progress>) -> Result<(), StoreError> {
         let mut pause = PAUSES[0];
         loop {
-            let Err(error) = self.store.record(batch.clone()).await else { return Ok(()) };
-            tracing::error!(%error, records = batch.len(), "cannot record what became of deliveries; trying on");
+            let Err(error) = self.store.record(batch.clone()).await else {
+                if let Some(end) = self.trouble.went_well() {
+                    let End { left_out, lasted_ms } = end;
+                    tracing::info!(left_out, lasted_ms, "what becomes of deliveries is recorded again");
+                }
+                return Ok(());
+            };
+            if let Some(Leave { left_out }) = self.trouble.leave() {
+                let records = batch.len();
+                tracing::error!(left_out, %error, records, "cannot record what became of deliveries; trying on");
+            }
             match error.kind() {
                 ErrorKind::Closed => return Err(error),
                 ErrorKind::Full | ErrorKind::Busy => {}
@@ -105,7 +118,8 @@ impl Recorder {
                     ErrorKind::Closed => return Err(error),
                     ErrorKind::Full | ErrorKind::Busy => {}
                     _ if tries == TRIES => {
-                        tracing::error!(%error, id = %record.id, "gave up recording; after a restart it is sent again");
+                        let delivery = record.id;
+                        seldom!(error, %error, %delivery, "gave up recording; after a restart it is sent again");
                         break;
                     }
                     // A store that takes nothing at all is no fault of this record's.

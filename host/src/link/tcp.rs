@@ -21,7 +21,10 @@ use super::{
     stream::LineStream,
     wire::Wire,
 };
-use crate::listener::{self, Buffers};
+use crate::{
+    listener::{self, Buffers},
+    telemetry::seldom::seldom,
+};
 
 /// How long the listener waits when the process is out of file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -49,7 +52,7 @@ impl Links {
             match accepted {
                 Ok((stream, peer)) => admit(&links, stream, peer, tls.as_ref()),
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a device's connection");
+                    seldom!(warn, %error, "cannot accept a device's connection");
                     time::sleep(ACCEPT_AGAIN).await;
                 }
             }
@@ -63,7 +66,7 @@ fn admit(links: &Arc<Links>, stream: TcpStream, peer: SocketAddr, tls: Option<&T
     let place = match links.registry.admit(links.most()) {
         Ok(place) => place,
         Err(refusal) => {
-            tracing::warn!(%peer, "refused a device: {refusal}");
+            seldom!(warn, %peer, %refusal, "refused a device");
             if tls.is_none() {
                 turn_away(stream, refusal);
             }

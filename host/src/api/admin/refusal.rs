@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::{
     api::{body::BodyError, state::NotAccepted},
     store::{self, StoreError},
+    telemetry::seldom::seldom,
 };
 
 /// Why an admin request is refused.
@@ -24,6 +25,13 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) fn new(status: StatusCode, field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { status, field: field.into(), message: message.into() }
+    }
+
+    fn of_store(error: &StoreError) -> Self {
+        if error.kind() == store::ErrorKind::Invalid {
+            return Self::new(StatusCode::BAD_REQUEST, "request", error.to_string());
+        }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store", error.to_string())
     }
 
     pub(super) fn no_delivery() -> Self {
@@ -66,17 +74,17 @@ impl From<NotAccepted> for Refusal {
             NotAccepted::Full(full) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, full.lane.to_string(), full.to_string())
             }
-            NotAccepted::Store(error) => error.into(),
+            // Told where it was not accepted.
+            NotAccepted::Store(error) => Self::of_store(&error),
         }
     }
 }
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        if error.kind() == store::ErrorKind::Invalid {
-            return Self::new(StatusCode::BAD_REQUEST, "request", error.to_string());
+        if error.kind() != store::ErrorKind::Invalid {
+            seldom!(error, %error, "the store failed an admin request");
         }
-        tracing::error!(%error, "the store failed an admin request");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store", error.to_string())
+        Self::of_store(&error)
     }
 }

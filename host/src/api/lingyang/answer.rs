@@ -142,7 +142,6 @@ impl From<BodyError> for Problem {
 
 impl From<NotAccepted> for Problem {
     fn from(error: NotAccepted) -> Self {
-        tracing::error!(%error, "cannot accept a push");
         let message = match error {
             NotAccepted::Full(full) => full.to_string(),
             NotAccepted::Store(_) => "cannot store it now; nothing was accepted, send it again".to_owned(),

@@ -14,6 +14,7 @@ use crate::{
         table::{Pending, Slot, Step, Table},
     },
     store::{Attempt, DeliveryId, MAX_DETAIL, Progress, State, StoreError},
+    telemetry::seldom::seldom,
 };
 
 /// Milliseconds that a lane leaves a store alone that could not give it a body (ours).
@@ -49,7 +50,7 @@ impl Scheduler {
 
     /// Puts off a send that the store had no body for. That is no fault of the receiver's: it costs no attempt.
     pub(super) fn postpone(&mut self, part: &Part, now: Instant, error: &StoreError) {
-        tracing::error!(%error, id = %part.id, "cannot read what is to be sent; trying on");
+        seldom!(error, %error, delivery = %part.id, "cannot read what is to be sent; trying on");
         let Some(pending) = self.table.get_mut(part.slot) else { return };
         pending.step = Step::Waiting;
         if let Some(lane) = self.lanes.get_mut(pending.lane) {

@@ -1,4 +1,6 @@
-//! The log on stderr.
+//! The log on stderr, and how often a line may be in it.
+
+pub(crate) mod seldom;
 
 use std::{env, fmt, io};
 use tracing_subscriber::{EnvFilter, fmt::SubscriberBuilder};
