@@ -29,6 +29,7 @@ pub use listen::{Admin, AdminNeedsToken, Listen, Tls};
 pub use name::{Name, Named, NotAName, Roster};
 pub use network::Network;
 pub use problem::{ConfigError, Place, Problem};
+pub(crate) use reader::nearest;
 pub use retention::Retention;
 pub use secret::{NotASecret, Secret};
 pub use sending::Sending;

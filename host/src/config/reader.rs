@@ -239,7 +239,7 @@ impl<'a> Value<'a> {
 }
 
 /// The one of `known` that `name` is most likely a misspelling of.
-fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     let distance_of = |key: &'k str| (edits(&name.to_lowercase().replace('-', "_"), key), key);
     let (distance, key) = known.iter().copied().map(distance_of).min()?;
     (distance <= key.chars().count().div_ceil(3)).then_some(key)

@@ -350,9 +350,11 @@ fn take(queue: &mut VecDeque<Slot>, most: usize, room: usize, table: &Table) -> 
 }
 
 /// A lane as an operator sees it.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
+#[schema(as = Lane)]
 pub struct LaneStatus {
-    /// Its name.
+    /// Its name: `uplink:NAME`, `tencent:NAME`, `webhook:APP`, `forward:NAME` or `device:CID`.
+    #[schema(example = "uplink:acme")]
     pub lane: String,
     /// Deliveries not finished yet.
     pub pending: usize,
@@ -367,14 +369,17 @@ pub struct LaneStatus {
     /// Whether the configuration has its destination.
     pub configured: bool,
     /// The URL it sends to, without its query.
+    #[schema(required, example = "https://acme.example/push")]
     pub destination: Option<String>,
     /// What went wrong last, since it last delivered.
+    #[schema(required, example = "status: the destination answered 503")]
     pub last_error: Option<String>,
 }
 
 /// Whether a lane begins new deliveries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = Circuit)]
 pub enum CircuitState {
     /// It does.
     Closed,

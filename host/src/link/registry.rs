@@ -63,13 +63,17 @@ pub struct Connection {
 }
 
 /// A device that is connected, as an operator sees it.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
+#[schema(as = Device)]
 pub struct Connected {
     /// The device.
+    #[schema(minimum = 1, maximum = 4_294_967_295_u64, example = 5_003_062)]
     pub cid: u32,
-    /// Where it connects from.
+    /// The address and port it connects from.
+    #[schema(value_type = String, example = "192.0.2.7:49152")]
     pub peer: SocketAddr,
     /// Since when, in unix milliseconds.
+    #[schema(example = 1_700_000_000_000_u64)]
     pub connected_at: u64,
 }
 

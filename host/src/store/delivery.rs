@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{DeliveryId, Millis};
 
@@ -19,8 +20,9 @@ pub const MAX_CLASS: usize = 32;
 pub const MAX_ATTEMPTS: u16 = 256;
 
 /// Says where a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = DeliveryState)]
 pub enum State {
     /// Waits for its next attempt.
     Pending,
@@ -98,22 +100,28 @@ pub struct Progress {
 }
 
 /// Tells of one attempt to deliver.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Attempt {
     /// Counts from 1, anew after a replay.
+    #[schema(minimum = 1, maximum = 255, example = 1)]
     pub number: u8,
-    /// When the schedule wanted it.
+    /// When the schedule wanted it, in unix milliseconds.
+    #[schema(example = 1_700_000_000_000_u64)]
     pub planned: Millis,
-    /// When it began.
+    /// When it began, in unix milliseconds.
+    #[schema(example = 1_700_000_000_001_u64)]
     pub started: Millis,
-    /// When its outcome was known.
+    /// When its outcome was known, in unix milliseconds.
+    #[schema(example = 1_700_000_000_025_u64)]
     pub finished: Millis,
     /// The HTTP status of the answer, if there was one.
+    #[schema(required, minimum = 0, maximum = 65_535, example = 503)]
     pub status: Option<u16>,
-    /// The outcome in one word: `delivered`, `sent`, `refused`, `status`, `timeout`, `dns`, … At most [`MAX_CLASS`]
-    /// bytes.
+    /// The outcome in one word: `delivered`, `sent`, `refused`, `status`, `timeout`, `dns`, … At most 32 bytes.
+    #[schema(example = "status")]
     pub class: String,
-    /// The outcome for people, or nothing. At most [`MAX_DETAIL`] bytes.
+    /// The outcome for people, or an empty text. At most 1024 bytes.
+    #[schema(example = "the destination answered 503")]
     pub detail: String,
 }
 
@@ -196,22 +204,27 @@ pub enum Paused {
 }
 
 /// Is a delivery as a list shows it; serialises to the admin API's entry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DeliverySummary {
     /// Names it.
     pub id: DeliveryId,
     /// The destination or device it goes to.
+    #[schema(example = "uplink:acme")]
     pub lane: String,
     /// Where it stands.
     pub state: State,
     /// How often it was tried on its present schedule.
+    #[schema(minimum = 0, maximum = 255, example = 2)]
     pub attempts: u8,
-    /// When it was accepted.
+    /// When it was accepted, in unix milliseconds.
+    #[schema(example = 1_700_000_000_000_u64)]
     pub created_at: Millis,
-    /// When it is tried next; only while pending.
+    /// When it is tried next, in unix milliseconds; only while pending.
+    #[schema(required, example = 1_700_000_002_000_u64)]
     pub next_at: Option<Millis>,
     /// What went wrong at the last attempt, as `class: detail`; nothing after one that succeeded or is on its way. What
     /// was dropped has it always: the reason.
+    #[schema(required, example = "status: the destination answered 503")]
     pub last_error: Option<String>,
 }
 
@@ -244,11 +257,12 @@ pub struct DeliveryFilter {
 }
 
 /// Is a page of deliveries, newest first; serialises to the admin API's answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DeliveryPage {
     /// The page.
     pub deliveries: Vec<DeliverySummary>,
     /// The cursor of the next page, if there is one.
+    #[schema(required)]
     pub next: Option<DeliveryId>,
 }
 

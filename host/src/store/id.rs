@@ -4,6 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr,
+        schema::{ObjectBuilder, Schema, Type},
+    },
+};
 use uuid::Uuid;
 
 /// Names a delivery: a UUID version 7, written as 32 lowercase hexadecimal digits.
@@ -79,6 +86,21 @@ impl<'de> Deserialize<'de> for DeliveryId {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
+
+impl PartialSchema for DeliveryId {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(
+                "A delivery's id: 32 lowercase hexadecimal digits, which sort by the time it was accepted.",
+            ))
+            .pattern(Some("^[0-9a-f]{32}$"))
+            .examples(["018fabcd0000700080000000000000ff"]);
+        RefOr::T(text.build().into())
+    }
+}
+
+impl ToSchema for DeliveryId {}
 
 /// Reports a text that names no delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

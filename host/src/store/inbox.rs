@@ -3,6 +3,7 @@
 use serde::ser::Error;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::Millis;
 
@@ -32,27 +33,33 @@ pub enum InboxEnd {
 }
 
 /// Is an item of the inbox; serialises to the admin API's entry, the item itself embedded as it was stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct InboxItem {
     /// Its place: grows with every item, starts above 0, is never used again.
+    #[schema(minimum = 1, example = 3)]
     pub cursor: u64,
-    /// Who received it.
+    /// The receiver that took it, by its name in the configuration.
+    #[schema(example = "ucloud")]
     pub receiver: String,
-    /// What it is.
+    /// What it is: `message`, `report` or `unsupported` of an uplink receiver, `event` of a Tencent receiver.
+    #[schema(example = "message")]
     pub kind: String,
-    /// When it was received.
+    /// When it was received, in unix milliseconds.
+    #[schema(example = 1_700_000_000_000_u64)]
     pub received_at: Millis,
-    /// The item itself, a JSON object.
+    /// The item itself, a JSON object, as its protocol's page describes it.
     #[serde(serialize_with = "as_json")]
+    #[schema(value_type = Object)]
     pub item: String,
 }
 
 /// Is a page of the inbox, oldest first; serialises to the admin API's answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct InboxPage {
-    /// The page.
+    /// The page, in the order of arrival.
     pub items: Vec<InboxItem>,
-    /// What to ask for next, as [`InboxFilter::after`]: there is always a next, if only later.
+    /// What to ask for next, as `after`: there is always a next, if only later.
+    #[schema(example = 3)]
     pub next: u64,
 }
 

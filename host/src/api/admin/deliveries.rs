@@ -1,84 +1,163 @@
 //! `/api/deliveries`: what became of everything accepted; one again, or never.
 
-use axum::{
-    Json,
-    extract::{Path, Query, State, rejection::QueryRejection},
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, http::StatusCode};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::{PAGE, refusal::Refusal};
+use super::{
+    PAGE,
+    path::Path,
+    query::{Nothing, Query},
+    refusal::{Answer, Refusal},
+    submit::Accepted,
+};
 use crate::{
     api::state::{Replay, Shared},
-    store::{DeliveryFilter, DeliveryId, DeliverySummary, Removed, State as DeliveryState},
+    store::{
+        Attempt, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, DeliverySummary, Millis, Removed,
+        State as DeliveryState,
+    },
 };
 
-#[derive(Debug, Deserialize)]
+/// Which deliveries to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct DeliveriesQuery {
-    state: Option<String>,
+    /// Only those that stand here.
+    state: Option<DeliveryState>,
+    /// Only those of this lane.
+    #[param(max_length = 256, example = "uplink:acme")]
     lane: Option<String>,
+    /// How many to list at the most.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
-    cursor: Option<String>,
+    /// Only those accepted before this one: `next` of the page before.
+    cursor: Option<DeliveryId>,
 }
 
+/// List deliveries, newest first.
+///
+/// A page at a time: `next` is the `cursor` of the page after it, and `null` at the end.
+#[utoipa::path(
+    get, path = "/api/deliveries", operation_id = "list_deliveries", tag = "deliveries",
+    params(DeliveriesQuery),
+    responses((status = 200, description = "A page of deliveries.", body = DeliveryPage))
+)]
 pub(super) async fn list(
     State(shared): State<Shared>,
-    query: Result<Query<DeliveriesQuery>, QueryRejection>,
-) -> Result<Response, Refusal> {
-    let Query(query) = query.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "query", error.body_text()))?;
-    let state = query.state.filter(|state| !state.is_empty()).map(|state| state.parse::<DeliveryState>()).transpose();
-    let filter = DeliveryFilter {
-        state: state.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "state", error.to_string()))?,
-        lane: query.lane.filter(|lane| !lane.is_empty()),
-        limit: query.limit.unwrap_or(PAGE),
-        cursor: query
-            .cursor
-            .filter(|cursor| !cursor.is_empty())
-            .map(|cursor| parse_id("cursor", &cursor))
-            .transpose()?,
-    };
-    Ok(Json(shared.store.deliveries(filter).await?).into_response())
+    Query(query): Query<DeliveriesQuery>,
+) -> Result<Json<DeliveryPage>, Refusal> {
+    let DeliveriesQuery { state, lane, limit, cursor } = query;
+    let filter = DeliveryFilter { state, lane, limit: limit.unwrap_or(PAGE), cursor };
+    Ok(Json(shared.store.deliveries(filter).await?))
 }
 
-pub(super) async fn show(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Response, Refusal> {
-    let id = parse_id("id", &id)?;
+/// A delivery with its body and every attempt.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Delivery {
+    /// Names it.
+    id: DeliveryId,
+    /// The destination or device it goes to.
+    #[schema(example = "uplink:acme")]
+    lane: String,
+    /// Where it stands.
+    state: DeliveryState,
+    /// When it was accepted, in unix milliseconds.
+    #[schema(example = 1_700_000_000_000_u64)]
+    created_at: Millis,
+    /// When it is tried next, in unix milliseconds; only while pending.
+    #[schema(required, example = 1_700_000_002_000_u64)]
+    next_at: Option<Millis>,
+    /// When it ended, in unix milliseconds, if it did.
+    #[schema(required, example = 1_700_000_003_000_u64)]
+    finished_at: Option<Millis>,
+    /// What went wrong at the last attempt, as `class: detail`; nothing after one that succeeded or is on its way.
+    #[schema(required, example = "status: the destination answered 503")]
+    last_error: Option<String>,
+    /// The attempts, oldest first, those before a replay too; the newest 256 of them.
+    attempts: Vec<Attempt>,
+    /// What is sent, if it is UTF-8. What goes over HTTP is JSON; a message for a device may be anything.
+    #[schema(required)]
+    body: Option<String>,
+    /// What is sent, in base64, if it is not UTF-8.
+    #[schema(required)]
+    body_base64: Option<String>,
+}
+
+impl From<DeliveryDetail> for Delivery {
+    fn from(detail: DeliveryDetail) -> Self {
+        let DeliverySummary { id, lane, state, attempts: _, created_at, next_at, last_error } = detail.summary;
+        let (body, body_base64) = match std::str::from_utf8(&detail.body) {
+            Ok(text) => (Some(text.to_owned()), None),
+            Err(_) => (None, Some(BASE64_STANDARD.encode(&detail.body))),
+        };
+        let DeliveryDetail { finished_at, attempts, .. } = detail;
+        Self { id, lane, state, created_at, next_at, finished_at, last_error, attempts, body, body_base64 }
+    }
+}
+
+/// Show one delivery.
+///
+/// With its body and every attempt that was made.
+#[utoipa::path(
+    get, path = "/api/deliveries/{id}", operation_id = "show_delivery", tag = "deliveries",
+    params(("id" = DeliveryId, Path, description = "The delivery's id.")),
+    responses(
+        (status = 200, description = "The delivery.", body = Delivery),
+        (status = 404, description = "No delivery has this id.", body = Answer),
+    )
+)]
+pub(super) async fn show(
+    State(shared): State<Shared>,
+    Path(id): Path<DeliveryId>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Json<Delivery>, Refusal> {
     let detail = shared.store.delivery(id).await?.ok_or_else(Refusal::no_delivery)?;
-    let DeliverySummary { id, lane, state, attempts: _, created_at, next_at, last_error } = detail.summary;
-    // What is sent over HTTP is JSON; a message for a device may be anything.
-    let (body, body_base64) = match std::str::from_utf8(&detail.body) {
-        Ok(text) => (Some(text), None),
-        Err(_) => (None, Some(BASE64_STANDARD.encode(&detail.body))),
-    };
-    let answer = json!({
-        "id": id,
-        "lane": lane,
-        "state": state,
-        "created_at": created_at,
-        "next_at": next_at,
-        "finished_at": detail.finished_at,
-        "last_error": last_error,
-        "attempts": detail.attempts,
-        "body": body,
-        "body_base64": body_base64,
-    });
-    Ok(Json(answer).into_response())
+    Ok(Json(detail.into()))
 }
 
-pub(super) async fn remove(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Response, Refusal> {
-    let id = parse_id("id", &id)?;
+/// Drop a delivery.
+///
+/// Deletes it, pending or finished, with its attempts. A send under way is not broken off.
+#[utoipa::path(
+    delete, path = "/api/deliveries/{id}", operation_id = "drop_delivery", tag = "deliveries",
+    params(("id" = DeliveryId, Path, description = "The delivery's id.")),
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = 404, description = "No delivery has this id.", body = Answer),
+    )
+)]
+pub(super) async fn remove(
+    State(shared): State<Shared>,
+    Path(id): Path<DeliveryId>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<StatusCode, Refusal> {
     match shared.remove(id).await? {
-        Removed::Done { .. } => Ok(StatusCode::NO_CONTENT.into_response()),
+        Removed::Done { .. } => Ok(StatusCode::NO_CONTENT),
         Removed::NotFound => Err(Refusal::no_delivery()),
     }
 }
 
-pub(super) async fn replay(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Response, Refusal> {
-    let id = parse_id("id", &id)?;
+/// Replay a dead or dropped delivery.
+///
+/// Makes it pending again, on a fresh schedule; its past attempts stay readable.
+#[utoipa::path(
+    post, path = "/api/deliveries/{id}/replay", operation_id = "replay_delivery", tag = "deliveries",
+    params(("id" = DeliveryId, Path, description = "The delivery's id.")),
+    responses(
+        (status = 202, description = "It is under way again.", body = Accepted),
+        (status = 404, description = "No delivery has this id.", body = Answer),
+        (status = 409, description = "It is pending or delivered: there is nothing to replay.", body = Answer),
+    )
+)]
+pub(super) async fn replay(
+    State(shared): State<Shared>,
+    Path(id): Path<DeliveryId>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<(StatusCode, Json<Accepted>), Refusal> {
     match shared.replay(id).await? {
-        Replay::Done => Ok((StatusCode::ACCEPTED, Json(json!({ "ids": [id] }))).into_response()),
+        Replay::Done => Ok((StatusCode::ACCEPTED, Json(Accepted { ids: vec![id] }))),
         Replay::NotFound => Err(Refusal::no_delivery()),
         Replay::Refused(state) => Err(Refusal::new(
             StatusCode::CONFLICT,
@@ -86,8 +165,4 @@ pub(super) async fn replay(State(shared): State<Shared>, Path(id): Path<String>)
             format!("the delivery is {state}; only a dead or dropped one can be replayed"),
         )),
     }
-}
-
-fn parse_id(field: &'static str, id: &str) -> Result<DeliveryId, Refusal> {
-    id.parse().map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, field, "must be the 32 hexadecimal digits of an id"))
 }

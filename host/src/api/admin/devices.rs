@@ -1,10 +1,26 @@
 //! `GET /api/devices`: who is connected.
 
 use axum::{Json, extract::State};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::api::state::Shared;
+use super::query::{Nothing, Query};
+use crate::{api::state::Shared, link::Connected};
 
-pub(super) async fn list(State(shared): State<Shared>) -> Json<serde_json::Value> {
-    Json(json!({ "devices": shared.registry.connected() }))
+/// The devices that are connected.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Devices {
+    /// The devices, by cid.
+    devices: Vec<Connected>,
+}
+
+/// List the devices that are connected.
+///
+/// In the order of their cids.
+#[utoipa::path(
+    get, path = "/api/devices", operation_id = "list_devices", tag = "devices",
+    responses((status = 200, description = "The devices.", body = Devices))
+)]
+pub(super) async fn list(State(shared): State<Shared>, Query(Nothing {}): Query<Nothing>) -> Json<Devices> {
+    Json(Devices { devices: shared.registry.connected() })
 }

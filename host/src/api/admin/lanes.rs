@@ -1,30 +1,69 @@
 //! `/api/lanes`: how each destination and device stands, and whether anything is sent there.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
+use axum::{Json, extract::State, http::StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    path::Path,
+    query::{Nothing, Query},
+    refusal::Refusal,
 };
-use serde_json::json;
+use crate::{
+    api::state::Shared,
+    engine::{LaneKey, LaneStatus},
+    store::Paused,
+};
 
-use super::refusal::Refusal;
-use crate::{api::state::Shared, engine::LaneKey, store::Paused};
-
-pub(super) async fn list(State(shared): State<Shared>) -> Json<serde_json::Value> {
-    Json(json!({ "lanes": shared.engine.lanes().await }))
+/// Lanes, each as it stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Lanes {
+    /// The lanes.
+    lanes: Vec<LaneStatus>,
 }
 
-pub(super) async fn pause(State(shared): State<Shared>, Path(lane): Path<String>) -> Result<StatusCode, Refusal> {
-    set_paused(&shared, &lane, Paused::Yes).await
+/// List lanes.
+///
+/// Those of the configuration, and the devices' that have something to do or are paused.
+#[utoipa::path(
+    get, path = "/api/lanes", operation_id = "list_lanes", tag = "lanes",
+    responses((status = 200, description = "The lanes.", body = Lanes))
+)]
+pub(super) async fn list(State(shared): State<Shared>, Query(Nothing {}): Query<Nothing>) -> Json<Lanes> {
+    Json(Lanes { lanes: shared.engine.lanes().await })
 }
 
-pub(super) async fn resume(State(shared): State<Shared>, Path(lane): Path<String>) -> Result<StatusCode, Refusal> {
-    set_paused(&shared, &lane, Paused::No).await
+/// Pause a lane.
+///
+/// Nothing is sent on it until it is resumed, over restarts too. Its schedules go on waiting: what becomes due is
+/// queued. Pausing a paused lane changes nothing.
+#[utoipa::path(
+    post, path = "/api/lanes/{lane}/pause", operation_id = "pause_lane", tag = "lanes",
+    params(("lane" = String, Path, description = "The lane's name.", max_length = 256, example = "uplink:acme")),
+    responses((status = 204, description = "It is paused."))
+)]
+pub(super) async fn pause(
+    State(shared): State<Shared>,
+    Path(lane): Path<LaneKey>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<StatusCode, Refusal> {
+    shared.set_paused(lane, Paused::Yes).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
-async fn set_paused(shared: &Shared, lane: &str, paused: Paused) -> Result<StatusCode, Refusal> {
-    let lane =
-        lane.parse::<LaneKey>().map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "lane", error.to_string()))?;
-    shared.set_paused(lane, paused).await?;
+/// Resume a lane.
+///
+/// What is due is sent at once. Resuming a lane that is not paused changes nothing.
+#[utoipa::path(
+    post, path = "/api/lanes/{lane}/resume", operation_id = "resume_lane", tag = "lanes",
+    params(("lane" = String, Path, description = "The lane's name.", max_length = 256, example = "uplink:acme")),
+    responses((status = 204, description = "It sends."))
+)]
+pub(super) async fn resume(
+    State(shared): State<Shared>,
+    Path(lane): Path<LaneKey>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<StatusCode, Refusal> {
+    shared.set_paused(lane, Paused::No).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,25 +3,33 @@
 //! Requests need the bearer token of `listen.admin_token` when one is configured, which it must be on an address that
 //! others can reach. Answers are JSON; a refusal is `{"error":{"code":…,"field":…,"message":…}}`.
 
+#![expect(unused_qualifications, reason = "utoipa's macros qualify the names of parameters' types")]
+
 mod deliveries;
 mod devices;
 mod inbox;
 mod lanes;
+mod openapi;
+mod path;
+mod query;
 mod refusal;
 mod status;
 mod submit;
 
+use std::sync::Arc;
+
 use axum::{
-    Router,
+    Extension, Router,
     extract::{Request, State},
     http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::state::Shared;
 use crate::config::{Admin, Secret};
+use openapi::Document;
 use refusal::Refusal;
 
 /// Entries of a page when the caller does not say.
@@ -29,28 +37,36 @@ const PAGE: usize = 100;
 
 /// The admin API's routes.
 pub fn router(shared: Shared, admin: &Admin) -> Router {
-    let api = Router::new()
-        .route("/api/uplink/{destination}", post(submit::uplink))
-        .route("/api/tencent/{destination}", post(submit::tencent))
-        .route("/api/deliveries", get(deliveries::list))
-        .route("/api/deliveries/{id}", get(deliveries::show).delete(deliveries::remove))
-        .route("/api/deliveries/{id}/replay", post(deliveries::replay))
-        .route("/api/inbox", get(inbox::list))
-        .route("/api/lanes", get(lanes::list))
-        .route("/api/lanes/{lane}/pause", post(lanes::pause))
-        .route("/api/lanes/{lane}/resume", post(lanes::resume))
-        .route("/api/devices", get(devices::list))
-        .route("/api/status", get(status::show))
-        .route("/metrics", get(status::metrics));
-    let api = match admin.token() {
-        Some(token) => api.layer(middleware::from_fn_with_state(token.clone(), authorize)),
-        None => api,
+    let (open, guarded) = described();
+    let mut document = open.get_openapi().clone();
+    document.merge(guarded.get_openapi().clone());
+    let guarded = Router::from(guarded).layer(Extension(Arc::new(Document::new(document))));
+    let guarded = match admin.token() {
+        Some(token) => guarded.layer(middleware::from_fn_with_state(token.clone(), authorize)),
+        None => guarded,
     };
-    Router::new()
-        .route("/livez", get(|| async { "alive\n" }))
-        .route("/readyz", get(status::ready))
-        .merge(api)
-        .with_state(shared)
+    Router::from(open).merge(guarded).with_state(shared)
+}
+
+/// The routes with their words: those that ask for no token, and those that do.
+fn described() -> (OpenApiRouter<Shared>, OpenApiRouter<Shared>) {
+    let open =
+        OpenApiRouter::with_openapi(openapi::begun()).routes(routes!(status::live)).routes(routes!(status::ready));
+    let guarded = OpenApiRouter::new()
+        .routes(routes!(submit::uplink))
+        .routes(routes!(submit::tencent))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::show, deliveries::remove))
+        .routes(routes!(deliveries::replay))
+        .routes(routes!(inbox::list))
+        .routes(routes!(lanes::list))
+        .routes(routes!(lanes::pause))
+        .routes(routes!(lanes::resume))
+        .routes(routes!(devices::list))
+        .routes(routes!(status::show))
+        .routes(routes!(status::metrics))
+        .routes(routes!(openapi::show));
+    (open, guarded)
 }
 
 async fn authorize(State(token): State<Secret>, request: Request, next: Next) -> Response {

@@ -1,4 +1,4 @@
-//! `GET /api/status`, `/metrics` and `/readyz`: how the gateway stands.
+//! `GET /api/status`, `/metrics`, `/livez` and `/readyz`: how the gateway stands.
 
 use axum::{
     Json,
@@ -6,34 +6,111 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::refusal::Refusal;
-use crate::api::state::Shared;
+use super::{
+    query::{Nothing, Query},
+    refusal::Refusal,
+};
+use crate::{api::state::Shared, store::Millis};
 
-pub(super) async fn show(State(shared): State<Shared>) -> Result<Response, Refusal> {
-    let counts = shared.store.counts().await?;
-    Ok(Json(json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "time": shared.clock.millis(),
-        "deliveries": {
-            "pending": counts.pending,
-            "delivered": counts.delivered,
-            "dead": counts.dead,
-            "dropped": counts.dropped,
-        },
-        "inbox": counts.inbox,
-        "devices": shared.registry.len(),
-    }))
-    .into_response())
+/// How the gateway stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Status {
+    /// The gateway's version.
+    #[schema(value_type = String, example = "0.1.0")]
+    version: &'static str,
+    /// The gateway's clock, in unix milliseconds.
+    #[schema(example = 1_700_000_000_000_u64)]
+    time: Millis,
+    /// How many deliveries are kept in each state.
+    deliveries: DeliveryCounts,
+    /// How many items the inbox keeps.
+    inbox: u64,
+    /// How many devices are connected.
+    devices: usize,
 }
 
+/// How many deliveries are kept in each state.
+#[derive(Debug, Serialize, ToSchema)]
+struct DeliveryCounts {
+    /// Those that wait for their next attempt.
+    pending: u64,
+    /// Those that arrived.
+    delivered: u64,
+    /// Those whose schedule is exhausted.
+    dead: u64,
+    /// Those that were given up on purpose.
+    dropped: u64,
+}
+
+/// Show how the gateway stands.
+///
+/// Counts are kept, not made: asking often costs little.
+#[utoipa::path(
+    get, path = "/api/status", operation_id = "show_status", tag = "gateway",
+    responses((status = 200, description = "Version, time and counts.", body = Status))
+)]
+pub(super) async fn show(
+    State(shared): State<Shared>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Json<Status>, Refusal> {
+    let counts = shared.store.counts().await?;
+    Ok(Json(Status {
+        version: env!("CARGO_PKG_VERSION"),
+        time: shared.clock.millis(),
+        deliveries: DeliveryCounts {
+            pending: counts.pending,
+            delivered: counts.delivered,
+            dead: counts.dead,
+            dropped: counts.dropped,
+        },
+        inbox: counts.inbox,
+        devices: shared.registry.len(),
+    }))
+}
+
+/// Read the metrics.
+///
+/// In the `OpenMetrics` text format, for Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", operation_id = "read_metrics", tag = "gateway",
+    responses((
+        status = 200, description = "The metrics.", body = String,
+        content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8",
+    ))
+)]
 pub(super) async fn metrics(State(shared): State<Shared>) -> Response {
     let counts = shared.store.counts().await.ok();
     let text = shared.metrics.text(counts, &shared.engine.lanes().await, shared.registry.len());
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }
 
+/// Say whether the process answers.
+///
+/// Asks for no token.
+#[utoipa::path(
+    get, path = "/livez", operation_id = "is_alive", tag = "gateway", security(()),
+    responses((status = 200, description = "It does.", body = String, content_type = "text/plain; charset=utf-8"))
+)]
+pub(super) async fn live() -> &'static str {
+    "alive\n"
+}
+
+/// Say whether the gateway can accept.
+///
+/// Writes to the store and commits. Asks for no token.
+#[utoipa::path(
+    get, path = "/readyz", operation_id = "is_ready", tag = "gateway", security(()),
+    responses(
+        (status = 200, description = "It can.", body = String, content_type = "text/plain; charset=utf-8"),
+        (
+            status = 503, description = "It cannot; the reason in words.", body = String,
+            content_type = "text/plain; charset=utf-8",
+        ),
+    )
+)]
 pub(super) async fn ready(State(shared): State<Shared>) -> Response {
     match shared.store.ready().await {
         Ok(()) => "ready\n".into_response(),

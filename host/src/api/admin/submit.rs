@@ -2,14 +2,18 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
-use super::refusal::Refusal;
+use super::{
+    path::Path,
+    query::{Nothing, Query},
+    refusal::{Answer, Refusal},
+};
 use crate::{
     api::{
         body::UnreadBody,
@@ -17,18 +21,40 @@ use crate::{
     },
     batches::{tencent_batch, uplink_batches},
     engine::{LaneKey, Payload},
-    store::{Accepted, DeliveryId, Idempotency},
+    store::{self, DeliveryId, Idempotency},
 };
 
 /// How long a submission's `Idempotency-Key` is remembered: a day (ours).
 const IDEMPOTENCY_KEPT_MS: u64 = 24 * 60 * 60 * 1000;
 
+/// Deliver to an uplink destination.
+///
+/// Takes the protocol's own request body, a batch of messages and status reports, and answers once it is stored. A larger one becomes as many deliveries
+/// as it takes.
+#[utoipa::path(
+    post, path = "/api/uplink/{destination}", operation_id = "submit_uplink", tag = "submissions",
+    params(
+        ("destination" = String, Path, description = "The destination's name in the configuration.", example = "acme"),
+        (
+            "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            description = "Names the request: within a day, the same key with the same body is answered as it was the \
+                first time, and nothing is accepted twice. Visible ASCII.",
+        ),
+    ),
+    request_body(content = Object, content_type = "application/json", description = "A batch of the protocol."),
+    responses(
+        (status = 202, description = "It is stored, and under way.", body = Accepted),
+        (status = 404, description = "No uplink destination has this name.", body = Answer),
+        (status = 422, description = "The key was used with another body.", body = Answer),
+    )
+)]
 pub(super) async fn uplink(
     State(shared): State<Shared>,
     Path(destination): Path<String>,
+    Query(Nothing {}): Query<Nothing>,
     headers: HeaderMap,
     body: UnreadBody,
-) -> Result<Response, Refusal> {
+) -> Result<(StatusCode, Json<Accepted>), Refusal> {
     if shared.config().uplink.destinations.named(&destination).is_none() {
         return Err(Refusal::new(StatusCode::NOT_FOUND, "destination", "no uplink destination has this name"));
     }
@@ -37,12 +63,34 @@ pub(super) async fn uplink(
     submit(&shared, LaneKey::Uplink(destination.into()), &headers, &body, batches).await
 }
 
+/// Deliver to a Tencent destination.
+///
+/// Takes the protocol's own request body, a batch of events, and answers once it is stored. A larger one becomes as many deliveries
+/// as it takes.
+#[utoipa::path(
+    post, path = "/api/tencent/{destination}", operation_id = "submit_tencent", tag = "submissions",
+    params(
+        ("destination" = String, Path, description = "The destination's name in the configuration.", example = "acme"),
+        (
+            "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            description = "Names the request: within a day, the same key with the same body is answered as it was the \
+                first time, and nothing is accepted twice. Visible ASCII.",
+        ),
+    ),
+    request_body(content = Object, content_type = "application/json", description = "A batch of the protocol."),
+    responses(
+        (status = 202, description = "It is stored, and under way.", body = Accepted),
+        (status = 404, description = "No Tencent destination has this name.", body = Answer),
+        (status = 422, description = "The key was used with another body.", body = Answer),
+    )
+)]
 pub(super) async fn tencent(
     State(shared): State<Shared>,
     Path(destination): Path<String>,
+    Query(Nothing {}): Query<Nothing>,
     headers: HeaderMap,
     body: UnreadBody,
-) -> Result<Response, Refusal> {
+) -> Result<(StatusCode, Json<Accepted>), Refusal> {
     if shared.config().tencent.destinations.named(&destination).is_none() {
         return Err(Refusal::new(StatusCode::NOT_FOUND, "destination", "no Tencent destination has this name"));
     }
@@ -57,7 +105,7 @@ async fn submit(
     headers: &HeaderMap,
     body: &[u8],
     batches: Vec<Payload>,
-) -> Result<Response, Refusal> {
+) -> Result<(StatusCode, Json<Accepted>), Refusal> {
     let mut submission = Submission::default();
     if let Some(key) = headers.get("idempotency-key") {
         let key = key.to_str().ok().filter(|key| !key.is_empty()).ok_or_else(|| {
@@ -75,10 +123,10 @@ async fn submit(
         submission.payload(batch).delivery(lane.clone(), shared.clock);
     }
     match shared.accept(submission).await? {
-        Accepted::Stored { ids, .. } | Accepted::Repeated { ids } => {
-            Ok((StatusCode::ACCEPTED, Json(Submitted { ids })).into_response())
+        store::Accepted::Stored { ids, .. } | store::Accepted::Repeated { ids } => {
+            Ok((StatusCode::ACCEPTED, Json(Accepted { ids })))
         }
-        Accepted::KeyReused => Err(Refusal::new(
+        store::Accepted::KeyReused => Err(Refusal::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "Idempotency-Key",
             "was used with another body; take a new key for a new request",
@@ -86,8 +134,9 @@ async fn submit(
     }
 }
 
-/// The answer to a submission.
-#[derive(Debug, Serialize)]
-struct Submitted {
-    ids: Vec<DeliveryId>,
+/// What was accepted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Accepted {
+    /// The deliveries, in the order of what was submitted.
+    pub(super) ids: Vec<DeliveryId>,
 }
