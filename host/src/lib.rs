@@ -10,6 +10,7 @@ mod bench;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod console;
 pub mod courier;
 pub mod demo;
 pub mod device;

@@ -33,7 +33,8 @@ pub(crate) fn message(bytes: &[u8]) -> String {
 
 /// Control characters, and those that turn the direction of what stands around them.
 fn unprintable(char: char) -> bool {
-    char.is_control() || matches!(char, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    char.is_control()
+        || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The first second of the year 10000.
@@ -98,6 +99,7 @@ mod tests {
             ("a\r\nb\tc", "a\\r\\nb\\tc"),
             ("\u{1b}[2J", "\\u{1b}[2J"),
             ("\u{202e}evil\u{9b}", "\\u{202e}evil\\u{9b}"),
+            ("a\u{200f}b", "a\\u{200f}b"),
         ] {
             assert_eq!(text(given), shown_as);
         }

@@ -94,7 +94,8 @@ pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> Option<Answer> {
         let _ = stream.write_all(bytes).await;
         let mut read = Vec::new();
         let _ = stream.read_to_end(&mut read).await;
-        Answer::read(&read)
+        // The length is that of the body which is not sent.
+        if bytes.starts_with(b"HEAD ") { Answer::split(&read) } else { Answer::read(&read) }
     })
     .await
 }
@@ -103,6 +104,12 @@ impl Answer {
     /// Reads an answer whose body has its declared length.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
+        let answer = Self::split(bytes)?;
+        let whole = answer.header("content-length").is_none_or(|length| length.parse() == Ok(answer.body.len()));
+        whole.then_some(answer)
+    }
+
+    fn split(bytes: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n")?;
         let mut lines = head.split("\r\n");
@@ -111,9 +118,7 @@ impl Answer {
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        let answer = Self { status, headers, body: body.to_owned() };
-        let whole = answer.header("content-length").is_none_or(|length| length.parse() == Ok(body.len()));
-        whole.then_some(answer)
+        Some(Self { status, headers, body: body.to_owned() })
     }
 
     /// A header field's value; `name` in lower case.

@@ -10,6 +10,7 @@ mod devices;
 mod inbox;
 mod lanes;
 mod openapi;
+mod page;
 mod path;
 mod query;
 mod refusal;
@@ -45,7 +46,8 @@ pub fn router(shared: Shared, admin: &Admin) -> Router {
         Some(token) => guarded.layer(middleware::from_fn_with_state(token.clone(), authorize)),
         None => guarded,
     };
-    Router::from(open).merge(guarded).with_state(shared)
+    let shows = if admin.token().is_none() { page::Shows::State } else { page::Shows::NoData };
+    Router::from(open).merge(page::router(shows)).merge(guarded).with_state(shared)
 }
 
 /// The routes with their words: those that ask for no token, and those that do.
