@@ -19,6 +19,7 @@ JOBS=(
   "test        the README's own test command"
   "conformance core's JSON reader against a JSONTestSuite folder (PUSHGATE_JSON_TEST_SUITE, else ../shared/json-test-suite)"
   "demo        the README's own demo command; output in target/ci/demo.log"
+  "console     the console in a headless Chromium, against the built gateway; screenshots in target/ci/console/"
   "features    core with every set of its features (cargo-hack), then its tests with all of them"
   "baremetal   core without features for three microcontroller targets"
   "size        what the core costs a Cortex-M3: flash, stack, RAM and panics within tests/firmware/budget.txt (stack: with QEMU)"
@@ -122,6 +123,16 @@ job_demo() {
   command=$(readme_command "cargo run --release -- demo")
   cargo build --locked --release # outside the time limit: only the demo itself is bounded
   run_words "timeout 180 $command" 2>&1 | tee "$OUT/demo.log"
+}
+
+job_console() {
+  need_chromium
+  if ! { command -v chromium && command -v chromedriver && command -v python3; } >/dev/null; then
+    leave_out "console was not tried in a browser: chromium, chromedriver or python3 is not installed (on Debian: apt-get install chromium chromium-driver python3)"
+    return
+  fi
+  cargo build --locked --release # outside the time limit, which is for a browser that hangs
+  timeout 300 python3 -B tests/console/check.py target/release/pushgate "$OUT/console" 2>&1 | tee "$OUT/console.log"
 }
 
 job_features() {
@@ -328,6 +339,16 @@ need_qemu() {
   apt-get -qq -o Acquire::Retries=3 update || die "the list of packages could not be fetched"
   apt-get -qq -o Acquire::Retries=3 install -y --no-install-recommends qemu-system-arm qemu-system-misc ||
     die "QEMU could not be installed"
+}
+
+# As with QEMU: what the browser shows has to be seen in CI.
+need_chromium() {
+  if [[ ${CI-} != true ]] || { command -v chromium && command -v chromedriver; } >/dev/null; then
+    return
+  fi
+  apt-get -qq -o Acquire::Retries=3 update || die "the list of packages could not be fetched"
+  apt-get -qq -o Acquire::Retries=3 install -y --no-install-recommends chromium chromium-driver ||
+    die "Chromium could not be installed"
 }
 
 # ----------------------------------------------------------------------------------------------------------- set-up
