@@ -25,9 +25,6 @@ use serde_json::value::RawValue;
 /// Deliveries asked for at a time: what is shown first shall not wait for the rest. Ours.
 const PAGE: usize = 200;
 
-/// Characters of a last error that the list shows (ours); `show` has all of it.
-const ERROR_SHOWN: usize = 80;
-
 /// See what a running gateway sends, send it again, or delete it
 ///
 /// A delivery is pending, delivered, dead (its schedule is exhausted) or dropped (a device message whose flag says
@@ -149,7 +146,7 @@ async fn list(args: &ListArgs, out: Output) -> Outcome {
         .with_any("state", args.state.map(State::as_str))
         .with_any("lane", args.lane.as_ref().map(ToString::to_string).as_deref());
     let mut left = if args.limit == 0 { usize::MAX } else { args.limit };
-    let (mut listing, mut cursor) = (Listing::default(), None::<String>);
+    let (mut listing, mut cursor) = (Listing::new(out), None::<String>);
     loop {
         let query = filter.clone().with("limit", &left.min(PAGE).to_string()).with_any("cursor", cursor.as_deref());
         let page: Page = api.get("/api/deliveries", &query).await?;
@@ -175,15 +172,13 @@ struct Listing {
     rows: usize,
 }
 
-impl Default for Listing {
-    fn default() -> Self {
-        let headings = ["ID", "LANE", "STATE", "ATTEMPTS", "CREATED", "NEXT", "LAST ERROR"];
-        Self { table: Table::new(headings), rows: 0 }
-    }
-}
-
 impl Listing {
     const STATE: usize = 2;
+
+    fn new(out: Output) -> Self {
+        let headings = ["ID", "LANE", "STATE", "ATTEMPTS", "CREATED", "NEXT", "LAST ERROR"];
+        Self { table: Table::new(headings).within(out.columns()), rows: 0 }
+    }
 
     fn write(&mut self, api: &AdminApi, page: &[Box<RawValue>], out: Output) -> Outcome {
         let first = self.is_empty();
@@ -241,16 +236,8 @@ impl Summary {
             self.attempts.to_string(),
             utc(self.created_at),
             self.next_at.map_or_else(|| "-".to_owned(), utc),
-            self.last_error.as_deref().map_or_else(|| "-".to_owned(), shortened),
+            self.last_error.as_deref().map_or_else(|| "-".to_owned(), |error| shown::text(error).into_owned()),
         ]
-    }
-}
-
-fn shortened(error: &str) -> String {
-    let shown = shown::text(error);
-    match shown.char_indices().nth(ERROR_SHOWN) {
-        Some((end, _)) => format!("{}…", shown.get(..end).unwrap_or(&shown)),
-        None => shown.into_owned(),
     }
 }
 

@@ -14,6 +14,7 @@ use std::{
     fmt::Display,
     io::{self, IsTerminal, Write},
 };
+use terminal_size::{Width, terminal_size_of};
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -78,6 +79,12 @@ impl Output {
     /// The colours of stderr, for a log.
     pub(crate) fn stderr_paint(&self) -> Paint {
         self.stderr
+    }
+
+    /// How many columns the terminal has that results go to; `None` for a pipe or a file.
+    pub(crate) fn columns(&self) -> Option<usize> {
+        let (Width(columns), _) = terminal_size_of(io::stdout())?;
+        Some(columns.into())
     }
 
     /// Writes one result: `item` as JSON, or what `text` makes for people.
