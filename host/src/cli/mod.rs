@@ -10,6 +10,7 @@ mod deliveries;
 mod demo;
 mod device;
 mod devices;
+mod generate;
 mod inbox;
 mod input;
 mod output;
@@ -113,6 +114,8 @@ enum Command {
     Status(status::Args),
     Config(config::Args),
     Bench(bench::Args),
+    Completions(generate::CompletionsArgs),
+    Man(generate::ManArgs),
 }
 
 impl Cli {
@@ -161,6 +164,8 @@ impl Cli {
             Command::Status(args) => status::run(args, out).await,
             Command::Config(args) => config::run(args, out).await,
             Command::Bench(args) => bench::run(args, out).await,
+            Command::Completions(args) => generate::completions(&args, Self::command(), out),
+            Command::Man(args) => generate::man(&args, Self::command(), out),
         };
         match outcome {
             Ok(()) | Err(Failure::ReaderLeft) => ExitCode::SUCCESS,

@@ -56,6 +56,8 @@ fn right_command_lines() {
         "pushgate bench accept --seconds 2.5 --rounds 3 --in-flight 8 --bytes 500 --store-dir d",
         "pushgate bench accept --url http://h:1 --destination acme --admin-token t",
         "pushgate bench deliver --only throughput,memory --only lateness --pending 5 --lanes 1",
+        "pushgate completions zsh",
+        "pushgate man d",
     ] {
         assert!(parses(line), "{line}: {}", Cli::try_parse_from(line.split(' ')).unwrap_err());
     }
@@ -111,6 +113,9 @@ fn wrong_command_lines() {
         "pushgate bench accept --destination acme",
         "pushgate bench accept --url http://h:1 --destination acme --store-dir d",
         "pushgate bench deliver --only speed",
+        "pushgate completions",
+        "pushgate completions csh",
+        "pushgate man",
     ] {
         assert!(!parses(line), "{line}");
     }
