@@ -7,7 +7,8 @@
 #   ./ci.sh help       lists the jobs
 #
 # A job is a function `job_NAME` and its line in JOBS, or in ON_REQUEST when no full run needs it. It runs in a subshell
-# of its own, stops at its first failing command, and is named with its time at the end.
+# of its own, stops at its first failing command, and is named with its time at the end. One that is in BESIDE too goes on
+# beside those that come after it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -20,14 +21,14 @@ JOBS=(
   "conformance core's JSON reader against a JSONTestSuite folder (PUSHGATE_JSON_TEST_SUITE, else ../shared/json-test-suite)"
   "demo        the README's own demo command; output in target/ci/demo.log"
   "console     the console in a headless Chromium, against the built gateway; screenshots in target/ci/console/"
+  "miri        core's readers and writers under Miri (nightly)"
   "features    core with every set of its features (cargo-hack), then its tests with all of them"
   "baremetal   core without features for three microcontroller targets"
   "size        what the core costs a Cortex-M3: flash, stack, RAM and panics within tests/firmware/budget.txt (stack: with QEMU)"
   "firmware    a device's image: built for three targets, without a panic; run against the built gateway (with QEMU)"
   "msrv        workspace with the rust-version of Cargo.toml"
   "deny        licences, bans, sources and advisories (cargo-deny)"
-  "miri        core's readers and writers under Miri (nightly)"
-  "fuzz        every fuzz target for FUZZ_SECONDS (60; 15 in a full run) (nightly)"
+  "fuzz        every fuzz target for FUZZ_SECONDS (60; 10 in a full run) (nightly)"
 )
 
 # Left out of a full run: measurements, which are for people to read.
@@ -35,6 +36,9 @@ ON_REQUEST=(
   "bench       core beside other JSON libraries, BENCH_SECONDS (3) a row: speed ratios, instructions (with valgrind)"
   "peers       a device's jobs with core and with other crates: flash, stack (with QEMU) and panics side by side"
 )
+
+# One core for minutes, nothing that depends on how fast the machine is, and a folder for its builds that no other job has.
+BESIDE=(miri)
 
 NIGHTLY=${NIGHTLY:-nightly}
 BAREMETAL_TARGETS=(thumbv6m-none-eabi thumbv7em-none-eabi riscv32imc-unknown-none-elf)
@@ -48,13 +52,20 @@ OUT=$PWD/target/ci # logs of the last run, and `notes`: what it had to leave out
 
 main() {
   mkdir -p "$OUT"
+  if [[ ${1-} == --beside ]]; then
+    # A part of a run that has begun: see begin_beside.
+    seconds=$OUT/$2.seconds
+    trap 'echo "$SECONDS" >"$seconds"' EXIT
+    "job_$2"
+    return
+  fi
   : >"$OUT/notes"
   rm -f "$OUT/test.log"
   case ${1-} in
     help | -h | --help) usage ;;
     setup) setup ;;
     "")
-      FUZZ_SECONDS=${FUZZ_SECONDS:-15}
+      export FUZZ_SECONDS=${FUZZ_SECONDS:-10}
       # shellcheck disable=SC2046 # job names are single words
       run_jobs $(job_names)
       ;;
@@ -221,7 +232,7 @@ job_miri() {
   fi
   # Miri is some thousand times slower than the machine: it looks at the readers and writers, where bytes are handled,
   # and leaves digests and the tests that change every byte of everything to the machine.
-  MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=2 timeout 900 cargo "+$NIGHTLY" miri test --locked -p pushgate-core \
+  MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=2 timeout 1800 cargo "+$NIGHTLY" miri test --locked -p pushgate-core \
     --lib -- json:: text:: link:: time::
 }
 
@@ -390,10 +401,21 @@ need_tool() {
 
 # ---------------------------------------------------------------------------------------------------- running and telling
 
+# What run_jobs gathers: a line for each job, and the names of those that failed.
+results=()
+failed=()
+# The process of each job that goes on beside others, by the job's name.
+declare -A beside=()
+
 run_jobs() {
-  local job status started results=() failed=()
+  local job status started
   trap 'exit 130' INT
+  trap end_beside EXIT
   for job in "$@"; do
+    if (($# > 1)) && [[ " ${BESIDE[*]} " == *" $job "* ]]; then
+      begin_beside "$job"
+      continue
+    fi
     printf '\n==> %s\n' "$job"
     started=$SECONDS
     # Not `if (job)`: bash would then run the whole job without stopping at a failing command.
@@ -404,16 +426,49 @@ run_jobs() {
     )
     status=$?
     set -e
-    if ((status == 0)); then
-      results+=("$(printf '%-12s ok      %5d s' "$job" $((SECONDS - started)))")
-    else
-      results+=("$(printf '%-12s FAILED  %5d s  (exit %d)' "$job" $((SECONDS - started)) "$status")")
-      failed+=("$job")
-    fi
-    printf '<== %s\n' "${results[-1]}"
+    tell "$job" "$status" $((SECONDS - started))
+  done
+  for job in "${!beside[@]}"; do
+    join_beside "$job"
   done
   summary "${results[@]}"
   ((${#failed[@]} == 0)) || die "failed: ${failed[*]}"
+}
+
+tell() {
+  local job=$1 status=$2 seconds=$3
+  if ((status == 0)); then
+    results+=("$(printf '%-12s ok      %5d s' "$job" "$seconds")")
+  else
+    results+=("$(printf '%-12s FAILED  %5d s  (exit %d)' "$job" "$seconds" "$status")")
+    failed+=("$job")
+  fi
+  printf '<== %s\n' "${results[-1]}"
+}
+
+# Starts a job whose output is kept until it is joined, in a session of its own, so that all it starts can be ended.
+begin_beside() {
+  local job=$1
+  printf '\n==> %s goes on beside the next jobs; its output comes when they are done, and is in %s\n' "$job" "$OUT/$job.log"
+  setsid ./ci.sh --beside "$job" >"$OUT/$job.log" 2>&1 </dev/null &
+  beside[$job]=$!
+}
+
+join_beside() {
+  local job=$1 status=0
+  wait "${beside[$job]}" || status=$?
+  unset "beside[$job]"
+  printf '\n==> %s\n' "$job"
+  cat "$OUT/$job.log"
+  tell "$job" "$status" "$(<"$OUT/$job.seconds")"
+}
+
+# A run that is given up leaves nothing running.
+end_beside() {
+  local session
+  for session in "${beside[@]}"; do
+    pkill -s "$session" || true
+  done
 }
 
 summary() {
