@@ -36,6 +36,13 @@ impl Clock {
         self.now().as_millis()
     }
 
+    /// The present, in unix nanoseconds: for what is measured and not scheduled.
+    #[must_use]
+    pub fn nanos(&self) -> u64 {
+        let elapsed = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.started_ms.saturating_mul(1_000_000).saturating_add(elapsed)
+    }
+
     /// The wall clock's present, in unix seconds: what is signed, and what an expiry is held against. Unlike schedules
     /// these follow the wall clock when it is set, and after the machine was suspended.
     #[must_use]

@@ -26,6 +26,7 @@ use crate::{
     metrics::Metrics,
     retention,
     store::{self, Store},
+    telemetry::export::{self, Exporter},
 };
 
 /// How long a stopping gateway takes at the most (ours): requests first, then the sends under way, which have what is
@@ -47,6 +48,7 @@ pub struct Gateway {
     config: watch::Sender<Arc<Config>>,
     stop: watch::Sender<bool>,
     listeners: JoinSet<()>,
+    exporter: Option<Exporter>,
 }
 
 impl Gateway {
@@ -83,6 +85,8 @@ impl Gateway {
             public = public.with_tls(tls);
         }
         let (public_address, admin_address) = (public.local_addr(), admin.local_addr());
+        let (tracer, exporter) = export::start(&config.telemetry, clock);
+        let (public, admin) = (public.with_tracer(tracer.clone()), admin.with_tracer(tracer.clone()));
 
         let registry = Registry::default();
         let metrics = Arc::new(Metrics::default());
@@ -99,12 +103,13 @@ impl Gateway {
             courier: Arc::new(courier),
             registry: registry.clone(),
             metrics: Arc::clone(&metrics),
+            tracer: tracer.clone(),
             config: Arc::clone(&config),
         };
         let engine = Engine::start(parts).await.map_err(CannotStart::because)?;
         let links =
             Links { clock, registry: registry.clone(), engine: engine.clone(), config: config_receiver.clone() };
-        let shared = Shared::new(clock, config_receiver.clone(), store, engine, registry, metrics);
+        let shared = Shared::new(clock, config_receiver.clone(), store, engine, registry, metrics, tracer);
 
         let (stop, stopping) = watch::channel(false);
         let mut listeners = JoinSet::new();
@@ -124,6 +129,7 @@ impl Gateway {
             config: config_sender,
             stop,
             listeners,
+            exporter,
         })
     }
 
@@ -150,6 +156,7 @@ impl Gateway {
             ("store", old.store != config.store),
             ("network", old.network != config.network),
             ("limits", old.limits != config.limits),
+            ("telemetry", old.telemetry != config.telemetry),
         ];
         self.shared.engine.reload(Arc::clone(&config));
         self.config.send_replace(config);
@@ -169,6 +176,9 @@ impl Gateway {
         };
         if time::timeout(DRAIN_WITHIN, draining).await.is_err() {
             tracing::warn!("stopped with sends under way; they are made again after the next start");
+        }
+        if let Some(exporter) = self.exporter.take() {
+            exporter.stop().await;
         }
         if let Err(error) = self.shared.store.close().await {
             tracing::error!(%error, "the store did not close well");

@@ -135,6 +135,7 @@ impl Place {
             .arg(self.config())
             .env_remove("RUST_LOG")
             .env_remove("PUSHGATE_STORE")
+            .env_remove("PUSHGATE_LOG_FORMAT")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -6,6 +6,7 @@ pub mod admin;
 pub mod body;
 pub mod lingyang;
 pub mod receive;
+mod request_id;
 pub mod server;
 pub(crate) mod state;
 pub mod tls;

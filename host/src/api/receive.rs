@@ -21,12 +21,14 @@ use pushgate_core::{
 
 use super::{
     body::{BodyError, UnreadBody},
+    request_id::RequestId,
     state::{NotAccepted, Shared, Submission},
 };
 use crate::{
     config::FailureStatus,
     engine::{LaneKey, Meta, Payload},
     store::{Accepted, DeliveriesWhen, NewItem},
+    telemetry::DELIVERY,
 };
 
 /// The receivers' routes.
@@ -159,7 +161,9 @@ impl<'s> Inbox<'s> {
 
 async fn store(shared: &Shared, receiver: &str, submission: Submission) -> Result<(), Refused> {
     if let Accepted::Stored { new_items, duplicate_items, .. } = shared.accept(submission).await? {
-        tracing::info!(receiver, items = new_items.len(), duplicates = duplicate_items, "received");
+        let request_id = RequestId::current();
+        let (items, duplicates) = (new_items.len(), duplicate_items);
+        tracing::debug!(target: DELIVERY, %request_id, receiver, items, duplicates, "received");
     }
     Ok(())
 }

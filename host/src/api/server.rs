@@ -12,7 +12,12 @@ pub(super) mod upgraded;
 
 use std::{error::Error, fmt, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Router, extract::DefaultBodyLimit};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, MatchedPath, Request},
+    middleware::{Next, from_fn},
+    response::Response,
+};
 use rustls::ServerConfig;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -24,7 +29,7 @@ use tokio_rustls::TlsAcceptor;
 use super::body::BodyLimits;
 use crate::{
     listener::{self, Buffers},
-    telemetry::seldom::Seldom,
+    telemetry::{seldom::Seldom, trace::Tracer},
 };
 use connection::{Shared, Traffic};
 
@@ -70,6 +75,7 @@ pub struct Server {
     address: SocketAddr,
     limits: Limits,
     tls: Option<TlsAcceptor>,
+    tracer: Tracer,
 }
 
 impl Server {
@@ -82,7 +88,7 @@ impl Server {
         let failed = |source| BindError { address, source };
         let listener = listener::bind(address, Buffers::Automatic).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, limits, tls: None })
+        Ok(Self { listener, address, limits, tls: None, tracer: Tracer::default() })
     }
 
     /// Serves over TLS, HTTP/2 to the clients that ask for it and HTTP/1.1 to the rest.
@@ -90,6 +96,12 @@ impl Server {
     pub fn with_tls(self, mut config: ServerConfig) -> Self {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Self { tls: Some(TlsAcceptor::from(Arc::new(config))), ..self }
+    }
+
+    /// Records a span of each request.
+    #[must_use]
+    pub fn with_tracer(self, tracer: Tracer) -> Self {
+        Self { tracer, ..self }
     }
 
     /// Returns the address that clients connect to, with the port the kernel chose where port 0 was asked for.
@@ -103,11 +115,12 @@ impl Server {
     /// Ending means: no connection is accepted any more, those without a request close, requests in flight have
     /// [`Limits::drain_timeout`] to be answered, and what is left then is cut off. A WebSocket is its handler's to end.
     pub async fn run(self, router: Router, shutdown: impl Future<Output = ()>) {
-        let Self { listener, address, limits, tls } = self;
+        let Self { listener, address, limits, tls, tracer } = self;
         let traffic = watch::Sender::new(Traffic::Flowing);
         let slots = Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
         let router = router.layer(DefaultBodyLimit::max(limits.body.bytes));
-        let shared = Arc::new(Shared::new(router, limits, tls));
+        let router = if tracer.is_on() { router.layer(from_fn(keep_route)) } else { router };
+        let shared = Arc::new(Shared::new(router, limits, tls, tracer));
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
         let (cannot_accept, full) = (Seldom::new(), Seldom::new());
@@ -207,6 +220,15 @@ impl Error for BindError {
 /// How long nothing is accepted after the system refused to (ours): short against a client's timeout, long against a
 /// spinning core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Leaves the route that a request took in its answer, for the request's span.
+async fn keep_route(route: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        response.extensions_mut().insert(route);
+    }
+    response
+}
 
 /// Says whether accepting failed because that one client had already gone.
 fn is_the_clients(error: &io::Error) -> bool {

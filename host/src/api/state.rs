@@ -4,7 +4,10 @@ use std::{fmt, ops::Deref, sync::Arc};
 
 use tokio::sync::watch;
 
-use super::acceptor::Acceptor;
+use super::{
+    acceptor::Acceptor,
+    request_id::{self, RequestId},
+};
 use crate::{
     clock::Clock,
     config::Config,
@@ -12,7 +15,11 @@ use crate::{
     link::Registry,
     metrics::{Metrics, Refused},
     store::{Accept, Accepted, DeliveryId, Paused, Removed, Replayed, State, Store, StoreError},
-    telemetry::seldom::{Seldom, SeldomBy},
+    telemetry::{
+        DELIVERY,
+        seldom::{Seldom, SeldomBy},
+        trace::{Begun, Kind, Tracer},
+    },
 };
 
 /// What every handler works with. Routers clone it for every request, so a clone is one count.
@@ -37,6 +44,7 @@ pub struct Parts {
     pub registry: Registry,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    tracer: Tracer,
 }
 
 impl Deref for Shared {
@@ -72,10 +80,11 @@ impl Shared {
         engine: Engine,
         registry: Registry,
         metrics: Arc<Metrics>,
+        tracer: Tracer,
     ) -> Self {
         let acceptor = Acceptor::start(&store, &engine);
         let troubles = Troubles::default();
-        Self { parts: Arc::new(Parts { clock, config, store, engine, acceptor, troubles, registry, metrics }) }
+        Self { parts: Arc::new(Parts { clock, config, store, engine, acceptor, troubles, registry, metrics, tracer }) }
     }
 
     /// The configuration in force.
@@ -85,7 +94,7 @@ impl Shared {
 
     /// Stores a submission durably, then puts its deliveries under way.
     pub(super) async fn accept(&self, submission: Submission) -> Result<Accepted, NotAccepted> {
-        let Submission { accept, entries, .. } = submission;
+        let Submission { accept, mut entries, .. } = submission;
         let lanes = entries.iter().map(|entry| entry.lane().clone()).collect();
         let places = self.engine.reserve(lanes, &self.config().limits).map_err(|full| {
             self.metrics.refused(Refused::Queue);
@@ -93,14 +102,63 @@ impl Shared {
             NotAccepted::Full(full)
         })?;
         entries.iter().for_each(|entry| self.troubles.has_room(entry.lane()));
+        let spans = self.begin_spans(&mut entries);
         let accepted = self.acceptor.accept(accept, entries, places).await;
         self.troubles.stored(accepted.as_ref().err());
         match &accepted {
-            Ok(Accepted::Stored { ids, .. }) => self.metrics.accepted(ids.len()),
+            Ok(Accepted::Stored { ids, new_items, duplicate_items }) => {
+                self.metrics.accepted(ids.len());
+                tell_accepted(ids, new_items.len(), *duplicate_items);
+                if !ids.is_empty() {
+                    self.end_spans(spans);
+                }
+            }
             Ok(_) => {}
             Err(_) => self.metrics.refused(Refused::Store),
         }
         accepted.map_err(NotAccepted::Store)
+    }
+}
+
+/// The spans of a request's deliveries: each one's id, lane and beginning.
+type Spans = Vec<(DeliveryId, LaneKey, Begun)>;
+
+impl Shared {
+    /// Begins a span for each delivery, if the request is recorded; the sends to come belong below it.
+    fn begin_spans(&self, entries: &mut [Entry]) -> Spans {
+        let Some(request) = request_id::current_trace() else { return Vec::new() };
+        let begin = |entry: &mut Entry| {
+            let begun = self.tracer.below(request)?;
+            entry.trace(begun.context);
+            Some((entry.id(), entry.lane().clone(), begun))
+        };
+        entries.iter_mut().filter_map(begin).collect()
+    }
+
+    fn end_spans(&self, spans: Spans) {
+        for (id, lane, begun) in spans {
+            let Some(span) = self.tracer.end(begun, "delivery", Kind::Producer) else { return };
+            span.with("pushgate.delivery", &*id.to_string()).with("pushgate.lane", &*lane.to_string()).record();
+        }
+    }
+}
+
+/// Logs what was accepted: the line that joins a request's id with those of its deliveries. Many deliveries are many
+/// lines, each of a bounded length.
+fn tell_accepted(ids: &[DeliveryId], items: usize, duplicates: usize) {
+    /// Ids in a line (ours).
+    const IDS: usize = 32;
+    if !tracing::enabled!(target: DELIVERY, tracing::Level::DEBUG) {
+        return;
+    }
+    let (request_id, trace_id) = (RequestId::current(), request_id::current_trace().map(tracing::field::display));
+    let lines = if ids.is_empty() { vec![ids] } else { ids.chunks(IDS).collect() };
+    for line in lines {
+        let shown: Vec<_> = line.iter().map(ToString::to_string).collect();
+        tracing::debug!(
+            target: DELIVERY,
+            %request_id, trace_id, deliveries = ids.len(), ids = shown.join(","), items, duplicates, "accepted"
+        );
     }
 }
 
@@ -121,7 +179,8 @@ impl Troubles {
     fn stored(&self, error: Option<&StoreError>) {
         if let Some(error) = error {
             if let Some(leave) = self.store.leave() {
-                tracing::error!(left_out = leave.left_out, %error, "cannot accept: the store keeps nothing");
+                let (left_out, request_id) = (leave.left_out, RequestId::current());
+                tracing::error!(left_out, %error, %request_id, "cannot accept: the store keeps nothing");
             }
         } else if let Some(end) = self.store.went_well() {
             tracing::info!(

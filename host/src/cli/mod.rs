@@ -23,7 +23,7 @@ mod stop;
 mod table;
 mod token;
 
-use crate::telemetry;
+use crate::telemetry::{self, LogFormat};
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use output::{ColorChoice, Format, Output, Unwritten};
 use std::process::ExitCode;
@@ -97,6 +97,18 @@ struct Globals {
     /// Without it RUST_LOG decides, and without that `serve` logs info, every other command warn.
     #[arg(long, global = true, value_name = "LEVEL", value_parser = telemetry::filter_text)]
     log: Option<String>,
+
+    /// How log lines are written
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t,
+        env = "PUSHGATE_LOG_FORMAT",
+        hide_env_values = true
+    )]
+    log_format: LogFormat,
 }
 
 #[derive(Debug, Subcommand)]
@@ -136,8 +148,12 @@ impl Cli {
             _ => telemetry::Style::Command,
         };
         let output = self.output();
-        if let Err(problem) = telemetry::start(self.globals.log.as_deref(), style, output.stderr_paint().is_on()) {
-            output.note(format_args!("warning: {problem}"));
+        let (filter, format) = (self.globals.log.as_deref(), self.globals.log_format);
+        if let Err(problem) = telemetry::start(filter, style, format, output.stderr_paint().is_on()) {
+            match format {
+                LogFormat::Text => output.note(format_args!("warning: {problem}")),
+                LogFormat::Json => tracing::warn!("{problem}"),
+            }
         }
     }
 
@@ -150,9 +166,10 @@ impl Cli {
     /// Does what was asked, and says how it ended.
     pub async fn run(self) -> ExitCode {
         let out = self.output();
+        let log_format = self.globals.log_format;
         let outcome = match self.command {
             Command::Demo(args) => demo::run(args, out).await,
-            Command::Serve(args) => serve::run(args, out).await,
+            Command::Serve(args) => serve::run(args, out, log_format).await,
             Command::Push(args) => push::run(args, out).await,
             Command::Device(args) => device::run(args, out).await,
             Command::Receive(args) => receive::run(args, out).await,
@@ -171,7 +188,12 @@ impl Cli {
             Ok(()) | Err(Failure::ReaderLeft) => ExitCode::SUCCESS,
             Err(Failure::Reported) => ExitCode::FAILURE,
             Err(Failure::Operation(what)) => {
-                out.error(what);
+                // Whoever reads stderr as JSON reads the end of it too.
+                if log_format == LogFormat::Json && tracing::enabled!(tracing::Level::ERROR) {
+                    tracing::error!("{what}");
+                } else {
+                    out.error(what);
+                }
                 ExitCode::FAILURE
             }
             Err(Failure::Usage(what)) => explain(&Self::command().error(ErrorKind::ValueValidation, what)),

@@ -10,6 +10,7 @@ use crate::{
     device::WEBSOCKET_PATH,
     files,
     gateway::Gateway,
+    telemetry::LogFormat,
 };
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -75,29 +76,18 @@ impl Args {
 }
 
 /// Runs the gateway until it is told to stop.
-pub(crate) async fn run(args: Args, out: Output) -> Outcome {
+pub(crate) async fn run(args: Args, out: Output, log: LogFormat) -> Outcome {
     let mut stop = Stop::listen()?;
     let mut hangup = Hangup::listen()?;
 
     let config = args.configuration()?;
-    let store = config.store.url.to_string();
-    let (http, ws, tcp) = if config.listen.tls.is_some() { ("https", "wss", "TLS") } else { ("http", "ws", "TCP") };
     open_files(&config);
-    let has_nothing = config.lingyang.apps().is_empty()
-        && config.uplink == crate::config::Uplink::default()
-        && config.tencent == crate::config::Tencent::default();
+    let begin = Begin::of(&config);
     let gateway = Gateway::start(config).await.map_err(|error| Failure::Operation(error.to_string()))?;
-    out.note(format_args!("public  {http}://{}   device API and receivers", gateway.public));
-    out.note(format_args!("admin   http://{}   submission, deliveries, inbox", gateway.admin));
-    out.note(format_args!("link    {}          device link ({tcp})", gateway.link));
-    out.note(format_args!("        {ws}://{}{WEBSOCKET_PATH}   device link (WebSocket)", gateway.public));
-    out.note(format_args!("store   {store}"));
-    if has_nothing {
-        out.note("No destination, receiver or app is configured yet: `pushgate config example > pushgate.toml`, edit");
-        out.note("it, and start again with --config pushgate.toml.");
+    match log {
+        LogFormat::Text => begin.note(&gateway, out),
+        LogFormat::Json => begin.log(&gateway),
     }
-    out.note(format_args!("Try     curl http://{}/api/status", gateway.admin));
-
     loop {
         tokio::select! {
             () = hangup.heard() => reload(&args, &gateway),
@@ -107,6 +97,53 @@ pub(crate) async fn run(args: Args, out: Output) -> Outcome {
     tracing::info!("stopping: nothing new is accepted, what is under way is finished");
     gateway.stop().await;
     Ok(())
+}
+
+/// What there is to say of a gateway once it serves.
+struct Begin {
+    store: String,
+    has_tls: bool,
+    has_nothing: bool,
+}
+
+impl Begin {
+    fn of(config: &Config) -> Self {
+        Self {
+            store: config.store.url.to_string(),
+            has_tls: config.listen.tls.is_some(),
+            has_nothing: config.lingyang.apps().is_empty()
+                && config.uplink == crate::config::Uplink::default()
+                && config.tencent == crate::config::Tencent::default(),
+        }
+    }
+
+    /// Says it to a person.
+    fn note(&self, gateway: &Gateway, out: Output) {
+        let Self { store, has_tls, has_nothing } = self;
+        let (http, ws, tcp) = if *has_tls { ("https", "wss", "TLS") } else { ("http", "ws", "TCP") };
+        out.note(format_args!("public  {http}://{}   device API and receivers", gateway.public));
+        out.note(format_args!("admin   http://{}   submission, deliveries, inbox", gateway.admin));
+        out.note(format_args!("link    {}          device link ({tcp})", gateway.link));
+        out.note(format_args!("        {ws}://{}{WEBSOCKET_PATH}   device link (WebSocket)", gateway.public));
+        out.note(format_args!("store   {store}"));
+        if *has_nothing {
+            out.note(
+                "No destination, receiver or app is configured yet: `pushgate config example > pushgate.toml`, edit",
+            );
+            out.note("it, and start again with --config pushgate.toml.");
+        }
+        out.note(format_args!("Try     curl http://{}/api/status", gateway.admin));
+    }
+
+    /// Says it to what collects logs.
+    fn log(&self, gateway: &Gateway) {
+        let Gateway { public, admin, link, .. } = gateway;
+        let (version, store, tls) = (env!("CARGO_PKG_VERSION"), &*self.store, self.has_tls);
+        tracing::info!(version, %public, %admin, %link, tls, store, "serving");
+        if self.has_nothing {
+            tracing::warn!("no destination, receiver or app is configured yet: see `pushgate config example`");
+        }
+    }
 }
 
 /// Makes room for the connections that the configuration allows, or says that there is none.

@@ -49,6 +49,9 @@ mod tests {
         assert_eq!(shown.store, default.store);
         assert_eq!(shown.retention, default.retention);
         // Off by default, so what it shows can only be a sample.
+        assert!(shown.telemetry.otlp.take().is_some() && shown.telemetry.resource.drain(..).next().is_some());
+        assert_eq!(shown.telemetry, default.telemetry);
+        // Off by default, so what it shows can only be a sample.
         assert!(shown.listen.tls.take().is_some() && shown.listen.admin.token().is_some());
         assert_eq!(
             (shown.listen.public, shown.listen.admin.address(), shown.listen.link),

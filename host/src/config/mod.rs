@@ -17,6 +17,7 @@ mod secret;
 mod sending;
 mod store;
 mod target;
+mod telemetry;
 mod tencent;
 mod uplink;
 
@@ -35,6 +36,7 @@ pub use secret::{NotASecret, Secret};
 pub use sending::Sending;
 pub use store::{NotAStore, Store, StoreUrl};
 pub use target::{NotATarget, Target};
+pub use telemetry::{Attribute, Sampling, Telemetry};
 pub use tencent::{FailureStatus, NotAnSdkAppId, SdkAppId, Tencent, TencentDestination, TencentReceiver};
 pub use uplink::{AllowList, Uplink, UplinkDestination, UplinkReceiver};
 
@@ -61,6 +63,8 @@ pub struct Config {
     pub tencent: Tencent,
     /// What the gateway takes before it says no.
     pub limits: Limits,
+    /// Where traces go.
+    pub telemetry: Telemetry,
 }
 
 impl Config {
@@ -130,6 +134,7 @@ impl Config {
             uplink: document.table("uplink", Uplink::read),
             tencent: document.table("tencent", Tencent::read),
             limits: document.table("limits", Limits::read),
+            telemetry: document.table("telemetry", Telemetry::read),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::{
 };
 use toml::{
     Spanned,
-    de::{DeTable, DeValue},
+    de::{DeFloat, DeInteger, DeTable, DeValue},
 };
 
 /// The text being read and the problems found so far.
@@ -185,6 +185,14 @@ impl<'a> Value<'a> {
 
     pub(super) fn boolean(&self) -> Option<bool> {
         self.node.get_ref().as_bool().or_else(|| self.wrong_type("true or false"))
+    }
+
+    /// This number, with a fraction or without.
+    pub(super) fn decimal(&self) -> Option<f64> {
+        let node = self.node.get_ref();
+        let integer = || node.as_integer().map(DeInteger::as_str);
+        let text = node.as_float().map(DeFloat::as_str).or_else(integer);
+        text.and_then(|text| text.parse().ok()).or_else(|| self.wrong_type("a number"))
     }
 
     /// This integer, which must lie in `range`.

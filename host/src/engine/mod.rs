@@ -51,6 +51,7 @@ use crate::{
     link::Registry,
     metrics::Metrics,
     store::{DeliveryId, MAX_SCAN, NewDelivery, Paused, Pending, State, Store, StoreError},
+    telemetry::trace::{TraceContext, Tracer},
 };
 
 /// Events that a slow listener may be behind before it misses some.
@@ -76,6 +77,8 @@ pub struct Parts {
     pub registry: Registry,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Where spans of sends go.
+    pub tracer: Tracer,
     /// Where lanes lead.
     pub config: Arc<Config>,
 }
@@ -88,13 +91,19 @@ pub struct Entry {
     start: Start,
     meta: Meta,
     payload: Option<Arc<Payload>>,
+    trace: Option<TraceContext>,
 }
 
 impl Entry {
     /// A delivery just accepted, due at once.
     #[must_use]
     pub fn new(id: DeliveryId, lane: LaneKey, now: Instant, payload: Arc<Payload>) -> Self {
-        Self { id, lane, start: Start::New(now), meta: payload.meta.clone(), payload: Some(payload) }
+        Self { id, lane, start: Start::New(now), meta: payload.meta.clone(), payload: Some(payload), trace: None }
+    }
+
+    /// Has the spans of its sends belong below `trace`.
+    pub fn trace(&mut self, trace: TraceContext) {
+        self.trace = Some(trace);
     }
 
     /// The row the store keeps of it; `body` is its body's place among those of the request.
@@ -150,7 +159,7 @@ impl Entry {
             // Nothing has been recorded since it was accepted.
             Err(_) => Start::New(Instant::from_millis(pending.due)),
         };
-        Some(Self { id: pending.id, lane, start, meta, payload: None })
+        Some(Self { id: pending.id, lane, start, meta, payload: None, trace: None })
     }
 }
 

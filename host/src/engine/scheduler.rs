@@ -21,9 +21,11 @@ use super::{
     timers::Timers,
 };
 use crate::config::Config;
+use told::{Traces, Troubles};
 
 mod device;
 mod outcome;
+mod told;
 
 pub(super) use device::FromStore;
 
@@ -55,6 +57,8 @@ pub(super) async fn run(
         table: Table::default(),
         lanes: Lanes::default(),
         held: HashMap::new(),
+        traces: Traces::default(),
+        troubles: Troubles::default(),
         timers: Timers::new(now),
         lane_timers: Timers::new(now),
         touched: Vec::new(),
@@ -97,6 +101,8 @@ struct Scheduler {
     lanes: Lanes,
     /// Where the machines of deliveries start from whose lane has no terms yet.
     held: HashMap<Slot, Start>,
+    traces: Traces,
+    troubles: Troubles,
     timers: Timers,
     lane_timers: Timers,
     /// Lanes that may have something to send.
@@ -198,7 +204,7 @@ impl Scheduler {
         }
     }
 
-    fn add(&mut self, Entry { id, lane: key, start, meta, payload }: Entry) {
+    fn add(&mut self, Entry { id, lane: key, start, meta, payload, trace }: Entry) {
         if let LaneKey::Device(cid) = key {
             // On a connection whose news is still on its way here, what waits for it goes first.
             self.wake(cid);
@@ -218,6 +224,7 @@ impl Scheduler {
         if let Some(payload) = payload {
             self.keep(slot, payload);
         }
+        self.traces.keep(slot, trace);
         match terms {
             Some(terms) => {
                 if let Some(pending) = self.table.get_mut(slot) {

@@ -196,6 +196,7 @@ impl Rig {
         let (receivers, metrics) = (Arc::new(Receivers::default()), Arc::new(Metrics::default()));
         let (registry, store) = (Registry::default(), Arc::new(store));
         let parts = Parts {
+            tracer: Tracer::default(),
             clock,
             store: Arc::<Memory>::clone(&store),
             courier: Arc::<Receivers>::clone(&receivers),

@@ -1,9 +1,20 @@
-//! The log on stderr, and how often a line may be in it.
+//! What a gateway tells of itself while it runs: the log on stderr, how often a line may be in it, and traces for a
+//! collector.
 
+pub(crate) mod export;
+mod format;
+mod otlp;
 pub(crate) mod seldom;
+pub(crate) mod trace;
+
+pub use format::LogFormat;
 
 use std::{env, fmt, io};
 use tracing_subscriber::{EnvFilter, fmt::SubscriberBuilder};
+
+/// The target of what becomes of single deliveries, from acceptance to the last send: at debug, because a busy gateway
+/// has thousands of them a second.
+pub(crate) const DELIVERY: &str = "pushgate::delivery";
 
 /// How a log line looks, and what is logged when nobody says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +39,7 @@ impl Style {
 /// # Errors
 ///
 /// Fails when the filter cannot be read, which leaves the style's level in force, or when a log is running already.
-pub fn start(filter: Option<&str>, style: Style, colour: bool) -> Result<(), LogProblem> {
+pub fn start(filter: Option<&str>, style: Style, format: LogFormat, colour: bool) -> Result<(), LogProblem> {
     let from_environment = env::var("RUST_LOG").ok();
     let (filter, problem) = choose(filter, from_environment.as_deref(), style);
     let log: SubscriberBuilder<_, _, _, _> = tracing_subscriber::fmt()
@@ -36,9 +47,14 @@ pub fn start(filter: Option<&str>, style: Style, colour: bool) -> Result<(), Log
         .with_ansi(colour)
         .log_internal_errors(false) // by panicking, when stderr is closed
         .with_env_filter(filter);
-    let started = match style {
-        Style::Command => log.without_time().with_target(false).try_init(),
-        Style::Server => log.try_init(),
+    let started = match (format, style) {
+        (LogFormat::Json, _) => {
+            format::tell_panics();
+            format::json(log).try_init()
+        }
+        (LogFormat::Text, Style::Command) => log.without_time().with_target(false).try_init(),
+        (LogFormat::Text, Style::Server) if format::has_journal() => log.without_time().try_init(),
+        (LogFormat::Text, Style::Server) => log.try_init(),
     };
     started.map_err(|error| LogProblem(error.to_string()))?;
     problem.map_or(Ok(()), Err)

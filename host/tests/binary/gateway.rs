@@ -24,21 +24,12 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts on `folder`'s `pushgate.toml` and store, its admin listener at `admin`.
     pub(crate) fn start(folder: &Path, admin: &str) -> Self {
-        let config = folder.join("pushgate.toml");
-        let store = format!("sqlite:{}", folder.join("pushgate.db").display());
-        let mut serve = Running::start(pushgate(&[
-            "serve",
-            "--config",
-            config.to_str().unwrap(),
-            "--store",
-            &store,
-            "--public",
-            "127.0.0.1:0",
-            "--link",
-            "127.0.0.1:0",
-            "--admin",
-            admin,
-        ]));
+        Self::start_with(folder, admin, &[])
+    }
+
+    /// As [`start`](Self::start), with further flags.
+    pub(crate) fn start_with(folder: &Path, admin: &str, flags: &[&str]) -> Self {
+        let mut serve = Self::spawn(folder, admin, flags);
         let mut address = |name: &str| loop {
             let line = serve.stderr_line();
             if let Some(rest) = line.strip_prefix(name) {
@@ -48,6 +39,23 @@ impl Gateway {
         };
         let (public, admin, link) = (address("public"), address("admin"), address("link"));
         Self { serve, public, admin, link }
+    }
+
+    /// Starts one that logs JSON, from its first line on: the second of what this returns is that line.
+    pub(crate) fn start_json(folder: &Path, flags: &[&str]) -> (Self, Value) {
+        let mut serve = Self::spawn(folder, "127.0.0.1:0", &[&["--log-format", "json"], flags].concat());
+        let begin: Value = serde_json::from_str(&serve.stderr_line()).unwrap();
+        let address = |name: &str| begin[name].as_str().unwrap_or_else(|| panic!("{name}: {begin}")).to_owned();
+        let (public, admin, link) = (address("public"), address("admin"), address("link"));
+        (Self { serve, public, admin, link }, begin)
+    }
+
+    fn spawn(folder: &Path, admin: &str, flags: &[&str]) -> Running {
+        let config = folder.join("pushgate.toml");
+        let store = format!("sqlite:{}", folder.join("pushgate.db").display());
+        let config = config.to_str().unwrap();
+        let listen = ["--public", "127.0.0.1:0", "--link", "127.0.0.1:0", "--admin", admin];
+        Running::start(pushgate(&[&["serve", "--config", config, "--store", &store], &listen[..], flags].concat()))
     }
 
     /// Runs a command against it to its end.

@@ -17,7 +17,7 @@ use std::{
 
 use axum::{
     extract::Request,
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -26,29 +26,14 @@ use pushgate_core::{
     json::to_vec,
     lingyang::{Refusal, Reply},
 };
-use uuid::Uuid;
 
-use crate::api::{body::BodyError, state::NotAccepted};
-
-/// The id of a request: 32 lowercase hexadecimal characters.
-pub(super) struct RequestId(String);
+pub(super) use crate::api::request_id::RequestId;
+use crate::{
+    api::{body::BodyError, state::NotAccepted},
+    telemetry::seldom::seldom,
+};
 
 impl RequestId {
-    pub(super) fn new() -> Self {
-        Self(Uuid::new_v4().simple().to_string())
-    }
-
-    pub(super) fn text(&self) -> &str {
-        &self.0
-    }
-
-    /// Says the id in an answer's header.
-    pub(super) fn mark(&self, response: &mut Response) {
-        if let Ok(id) = HeaderValue::from_str(self.text()) {
-            response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
-        }
-    }
-
     /// The whole answer to the request.
     pub(super) fn answer(&self, outcome: Result<(), Problem>) -> Response {
         let problem = outcome.err();
@@ -79,9 +64,9 @@ pub(super) async fn or_internal_error(request: Request, next: Next) -> Response 
     match answered.await {
         Some(response) => response,
         None => {
-            let request = RequestId::new();
-            // The path alone: a query may carry a token. What it panicked with is on standard error already.
-            tracing::error!(path = uri.path(), request_id = request.text(), "a handler panicked");
+            let request = RequestId::current();
+            // The path alone: a query may carry a token. What it panicked with is told already.
+            seldom!(error, path = uri.path(), request_id = request.text(), "a handler panicked");
             let what = "internal error: it may be accepted or not; see the gateway's log for this request_id";
             request.answer(Err(Problem::of_request(StatusCode::INTERNAL_SERVER_ERROR, what)))
         }
@@ -187,7 +172,7 @@ mod tests {
             (Problem::passing(StatusCode::TOO_MANY_REQUESTS, "too often", 7), Some("7")),
             (Problem::unauthorized("X-Client-Token", "expired"), None),
         ] {
-            let response = RequestId::new().answer(Err(problem));
+            let response = RequestId::current().answer(Err(problem));
             let header = response.headers().get("retry-after").map(|value| value.to_str().unwrap());
             assert_eq!(header, seconds);
             told(response).await;

@@ -27,7 +27,7 @@ use crate::{
 };
 
 pub(super) async fn push(State(api): State<Api>, uri: Uri, headers: HeaderMap, body: UnreadBody) -> Response {
-    let request = RequestId::new();
+    let request = RequestId::current();
     let outcome = accept(&api, &request, &uri, &headers, body).await;
     request.answer(outcome)
 }

@@ -32,7 +32,7 @@ pub(super) async fn link(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
-    let id = RequestId::new();
+    let id = RequestId::current();
     match upgrade(&api.links, peer, request) {
         Ok(mut response) => {
             id.mark(&mut response);

@@ -56,18 +56,18 @@ pub fn router(shared: Shared, links: Arc<Links>) -> Router {
 /// "Every response carries `X-Request-ID`" (the Lingyang page), this one too.
 async fn no_such_method() -> Response {
     let problem = Problem::of_request(StatusCode::METHOD_NOT_ALLOWED, "a push is a POST; see the Allow header");
-    RequestId::new().answer(Err(problem))
+    RequestId::current().answer(Err(problem))
 }
 
 async fn no_such_method_of_link() -> Response {
     let problem =
         Problem::of_request(StatusCode::METHOD_NOT_ALLOWED, "a WebSocket begins with a GET; see the Allow header");
-    RequestId::new().answer(Err(problem))
+    RequestId::current().answer(Err(problem))
 }
 
 async fn nothing_here() -> Response {
     let what = "nothing is here; POST to /v2/message/client/push or /v2/message/server/push, or connect a WebSocket to /v2/message/client/link";
-    RequestId::new().answer(Err(Problem::of_request(StatusCode::NOT_FOUND, what)))
+    RequestId::current().answer(Err(Problem::of_request(StatusCode::NOT_FOUND, what)))
 }
 
 /// Adds a delivery of `message` to each device, once however often it is listed (ours).

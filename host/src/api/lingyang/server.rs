@@ -26,7 +26,7 @@ const APP: &str = "X-APP-ID";
 const KEY: &str = "X-APP-Key";
 
 pub(super) async fn push(State(api): State<Api>, headers: HeaderMap, body: UnreadBody) -> Response {
-    let request = RequestId::new();
+    let request = RequestId::current();
     let outcome = accept(&api.shared, &request, &headers, body).await;
     request.answer(outcome)
 }

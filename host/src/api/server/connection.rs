@@ -15,8 +15,8 @@ use std::{
 use axum::{
     Router,
     body::{Body, HttpBody},
-    extract::ConnectInfo,
-    http::{HeaderValue, Request, Response, StatusCode, Version, header::CONNECTION},
+    extract::{ConnectInfo, MatchedPath},
+    http::{HeaderValue, Method, Request, Response, StatusCode, Version, header::CONNECTION},
     response::IntoResponse,
 };
 use bytes::Bytes;
@@ -40,6 +40,13 @@ use super::{
     Limits,
     stream::{Exchange, Exchanges, LINGER, TimedStream},
 };
+use crate::{
+    api::request_id::RequestId,
+    telemetry::{
+        seldom::seldom,
+        trace::{Begun, Kind, Tracer},
+    },
+};
 
 /// What the listener asks of all its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,13 +64,14 @@ pub(super) struct Shared {
     router: Router,
     limits: Limits,
     tls: Option<TlsAcceptor>,
+    tracer: Tracer,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
 }
 
 impl Shared {
-    pub(super) fn new(router: Router, limits: Limits, tls: Option<TlsAcceptor>) -> Self {
-        Self { router: router.with_state(()), limits, tls, http1: http1(&limits), http2: http2(&limits) }
+    pub(super) fn new(router: Router, limits: Limits, tls: Option<TlsAcceptor>, tracer: Tracer) -> Self {
+        Self { router: router.with_state(()), limits, tls, tracer, http1: http1(&limits), http2: http2(&limits) }
     }
 
     /// Serves one accepted connection to its end.
@@ -213,6 +221,8 @@ impl Client {
     async fn answer(self, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
         let exchange = self.exchanges.begin();
         let (method, uri, version) = (request.method().clone(), request.uri().clone(), request.version());
+        let id = RequestId::of(request.headers());
+        let begun = self.shared.tracer.request(request.headers());
         // HTTP/2 ends a request without its connection, so that what it left unread is nobody's.
         let is_http1 = version < Version::HTTP_2;
         let mut request = if is_http1 {
@@ -224,11 +234,17 @@ impl Client {
         request.extensions_mut().insert(ConnectInfo(self.peer));
         request.extensions_mut().insert(self.shared.limits.body);
 
-        let mut response = call(self.shared.router.clone(), request).await.unwrap_or_else(|panic| {
+        let answered = id.clone().scope(begun.map(|begun| begun.context), call(self.shared.router.clone(), request));
+        let mut response = answered.await.unwrap_or_else(|panic| {
             // The path alone: a query may carry a signature.
-            tracing::error!(%method, path = uri.path(), panic = said(&*panic), "a handler panicked");
+            let (path, request_id) = (uri.path(), id.text());
+            seldom!(error, %method, path, request_id, panic = said(&*panic), "a handler panicked");
             (StatusCode::INTERNAL_SERVER_ERROR, "internal error").into_response()
         });
+        id.mark(&mut response);
+        if let Some(begun) = begun {
+            self.trace(begun, &method, uri.path(), &id, &response);
+        }
 
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.exchanges.upgrade();
@@ -236,6 +252,23 @@ impl Client {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response.map(|body| AnswerBody { body, _exchange: exchange }))
+    }
+
+    /// Records what became of a request, under the route it took: paths are as many as callers think of.
+    fn trace(&self, begun: Begun, method: &Method, path: &str, id: &RequestId, response: &Response<Body>) {
+        let route = response.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        let name = route.map_or_else(|| method.to_string(), |route| format!("{method} {route}"));
+        let Some(span) = self.shared.tracer.end(begun, name, Kind::Server) else { return };
+        let status = response.status();
+        let failed = status.is_server_error().then(|| status.canonical_reason().unwrap_or("a server error"));
+        span.with("http.request.method", method.as_str())
+            .with("url.path", path)
+            .with_some("http.route", route)
+            .with("http.response.status_code", u64::from(status.as_u16()))
+            .with("client.address", &*self.peer.ip().to_string())
+            .with("pushgate.request_id", id.text())
+            .with_error(failed)
+            .record();
     }
 
     /// Says whether the connection ends with `response`: when others wait for its place, and when the response refuses

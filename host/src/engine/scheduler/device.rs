@@ -10,6 +10,7 @@ use pushgate_core::{
 use super::{
     Scheduler,
     outcome::{attempt, pending_lane},
+    told::Went,
 };
 use crate::{
     engine::{
@@ -171,6 +172,7 @@ impl Scheduler {
         self.parts.metrics.attempt(class, part.planned, now);
         let lane = pending_lane(&self.lanes, part.slot, &self.table);
         self.announce_attempt(part.id, lane, &attempt, class);
+        self.tell_attempt(part.slot, &attempt, if class == Attempt::SENT { Went::Well } else { Went::Wrong });
         self.record(part.slot, Some(attempt));
         self.advance(part.slot, None);
     }

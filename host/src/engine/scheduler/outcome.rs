@@ -2,7 +2,10 @@
 
 use pushgate_core::{Instant, Verdict, delivery::Outcome};
 
-use super::Scheduler;
+use super::{
+    Scheduler,
+    told::{Ended, Went},
+};
 use crate::{
     courier::Report,
     engine::{
@@ -73,6 +76,7 @@ impl Scheduler {
         let attempt = attempt(part, started, now, report.status, report.class, report.detail.clone());
         self.parts.metrics.attempt(report.class, part.planned, started);
         self.announce_attempt(part.id, pending_lane(&self.lanes, part.slot, &self.table), &attempt, report.class);
+        self.tell_attempt(slot, &attempt, if report.verdict == Verdict::Delivered { Went::Well } else { Went::Wrong });
         if let Some(outcome) = outcome {
             return self.finish(slot, outcome, Some(attempt));
         }
@@ -120,6 +124,12 @@ impl Scheduler {
         if let (State::Dropped, Nature::Message { why, .. }) = (state, nature) {
             self.parts.metrics.dropped(why);
         }
+        let last = attempt.as_ref().map(|attempt| (&*attempt.class, &*attempt.detail));
+        let dropped = match nature {
+            Nature::Message { why, .. } if state == State::Dropped => Some((why.as_str(), "")),
+            _ => None,
+        };
+        self.tell_ended(&Ended { delivery: id, lane: &name, state, attempts, last: last.or(dropped) });
         self.record_as(slot, state, attempt, Some(now));
         self.announce(id, &name, EventKind::Finished { state, at: now.as_millis(), attempts });
         if let Some(pending) = self.forget(slot) {
@@ -130,6 +140,7 @@ impl Scheduler {
     /// Takes a delivery out of memory.
     pub(super) fn forget(&mut self, slot: Slot) -> Option<Pending> {
         self.held.remove(&slot);
+        self.traces.forget(slot);
         let number = self.table.get(slot)?.lane;
         let lane = self.lanes.get_mut(number)?;
         let pending = self.table.remove(slot, &mut lane.members)?;
