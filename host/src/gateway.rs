@@ -13,7 +13,7 @@ use crate::{
     api::{
         admin,
         body::BodyLimits,
-        lingyang, receive,
+        lingyang, live, receive,
         server::{Limits, Server},
         state::Shared,
         tls,
@@ -23,7 +23,7 @@ use crate::{
     courier::{HttpCourier, Settings},
     engine::{Engine, Event, Parts},
     link::{Links, Registry, tcp},
-    metrics::Metrics,
+    metrics::{Metrics, Reload, StoreCounts},
     retention,
     store::{self, Store},
     telemetry::export::{self, Exporter},
@@ -90,6 +90,7 @@ impl Gateway {
 
         let registry = Registry::default();
         let metrics = Arc::new(Metrics::default());
+        store.observe(Arc::<StoreCounts>::clone(&metrics.store));
         let courier = HttpCourier::new(Settings {
             allow_private: config.network.allow_private,
             answer_bytes: config.limits.answer_bytes,
@@ -107,17 +108,29 @@ impl Gateway {
             config: Arc::clone(&config),
         };
         let engine = Engine::start(parts).await.map_err(CannotStart::because)?;
-        let links =
-            Links { clock, registry: registry.clone(), engine: engine.clone(), config: config_receiver.clone() };
+        let links = Links {
+            clock,
+            registry: registry.clone(),
+            engine: engine.clone(),
+            metrics: Arc::clone(&metrics),
+            config: config_receiver.clone(),
+        };
         let shared = Shared::new(clock, config_receiver.clone(), store, engine, registry, metrics, tracer);
 
         let (stop, stopping) = watch::channel(false);
         let mut listeners = JoinSet::new();
         let routes = lingyang::router(shared.clone(), Arc::new(links.clone())).merge(receive::router(shared.clone()));
-        listeners.spawn(public.run(named(routes), stopped(stopping.clone())));
+        listeners.spawn(public.run(shared.metrics.public.count(named(routes)), stopped(stopping.clone())));
         let routes = admin::router(shared.clone(), &config.listen.admin);
-        listeners.spawn(admin.run(named(routes), stopped(stopping.clone())));
-        let keeping = retention::keep(Arc::clone(&shared.store), clock, config_receiver.clone(), stopping.clone());
+        listeners.spawn(admin.run(shared.metrics.admin.count(named(routes)), stopped(stopping.clone())));
+        listeners.spawn(live::run(shared.clone(), stopping.clone()));
+        let keeping = retention::keep(
+            Arc::clone(&shared.store),
+            clock,
+            Arc::clone(&shared.metrics.store),
+            config_receiver.clone(),
+            stopping.clone(),
+        );
         listeners.spawn(keeping);
         listeners.spawn(links.listen(link, link_tls, stopping));
 
@@ -145,6 +158,11 @@ impl Gateway {
         Arc::clone(&self.shared.store)
     }
 
+    /// Notes that a configuration was read which is wrong, and not obeyed.
+    pub fn reload_refused(&self) {
+        self.shared.metrics.reloaded(Reload::Refused);
+    }
+
     /// Obeys another configuration from now on, and names the sections of which something takes effect only at the next
     /// start: addresses, the store, what may be reached, and what listeners and answers are held to.
     #[must_use]
@@ -160,6 +178,7 @@ impl Gateway {
         ];
         self.shared.engine.reload(Arc::clone(&config));
         self.config.send_replace(config);
+        self.shared.metrics.reloaded(Reload::Done);
         // A key that is gone lets nobody stay.
         self.shared.registry.recheck();
         needs_restart.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()

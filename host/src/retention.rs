@@ -10,6 +10,7 @@ use tokio::{sync::watch, time};
 use crate::{
     clock::Clock,
     config::{self, Config},
+    metrics::StoreCounts,
     store::{ErrorKind, Keep, Retention, Store},
 };
 
@@ -26,12 +27,17 @@ const AFTER_ERROR: Duration = Duration::from_secs(10);
 pub(crate) async fn keep(
     store: Arc<dyn Store>,
     clock: Clock,
+    counts: Arc<StoreCounts>,
     mut config: watch::Receiver<Arc<Config>>,
     mut stopping: watch::Receiver<bool>,
 ) {
     loop {
         let retention = bounds(&config.borrow_and_update().retention, clock.millis());
-        let pause = match store.prune(retention).await {
+        let pruned = store.prune(retention).await;
+        if let Ok(pruned) = pruned {
+            counts.pruned(pruned);
+        }
+        let pause = match pruned {
             Ok(pruned) if pruned.more => Duration::ZERO,
             Ok(_) => IDLE,
             Err(error) if error.kind() == ErrorKind::Closed => return,
@@ -87,7 +93,7 @@ mod tests {
             let clock = Clock::start();
             let (config, receiver) = watch::channel(Arc::new(Config { retention, ..Config::default() }));
             let (stop, stopping) = watch::channel(false);
-            let task = tokio::spawn(keep(Arc::clone(&store), clock, receiver, stopping));
+            let task = tokio::spawn(keep(Arc::clone(&store), clock, Arc::default(), receiver, stopping));
             Self { directory, store, clock, config, stop, task }
         }
 

@@ -5,6 +5,7 @@ mod acceptor;
 pub mod admin;
 pub mod body;
 pub mod lingyang;
+pub(crate) mod live;
 pub mod receive;
 mod request_id;
 pub mod server;

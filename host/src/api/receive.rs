@@ -27,6 +27,7 @@ use super::{
 use crate::{
     config::FailureStatus,
     engine::{LaneKey, Meta, Payload},
+    metrics::ReceiverCounts,
     store::{Accepted, DeliveriesWhen, NewItem},
     telemetry::DELIVERY,
 };
@@ -45,7 +46,11 @@ async fn receive_uplink(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     body: UnreadBody,
 ) -> Response {
-    uplink_answer(&take_uplink(&shared, &called(name), peer, body).await)
+    let name = called(name);
+    let counts = shared.metrics.receiver("uplink", &name);
+    let answer = uplink_answer(&take_uplink(&shared, &name, &counts, peer, body).await);
+    counts.answered(answer.status());
+    answer
 }
 
 /// The name a request calls. One that is no text is nobody's, like the empty one, and refused in the same words.
@@ -53,7 +58,13 @@ fn called(name: Result<Path<String>, PathRejection>) -> String {
     name.map_or_else(|_| String::new(), |Path(name)| name)
 }
 
-async fn take_uplink(shared: &Shared, name: &str, peer: SocketAddr, body: UnreadBody) -> Result<(), Refused> {
+async fn take_uplink(
+    shared: &Shared,
+    name: &str,
+    counts: &ReceiverCounts,
+    peer: SocketAddr,
+    body: UnreadBody,
+) -> Result<(), Refused> {
     let config = shared.config();
     let receiver = config
         .uplink
@@ -83,7 +94,7 @@ async fn take_uplink(shared: &Shared, name: &str, peer: SocketAddr, body: Unread
         submission.delivery(LaneKey::Forward(name.into()), shared.clock);
     }
     submission.accept().deliveries_when = DeliveriesWhen::UnlessAllDuplicate;
-    store(shared, name, submission).await
+    store(shared, name, counts, submission).await
 }
 
 async fn receive_tencent(
@@ -94,10 +105,20 @@ async fn receive_tencent(
 ) -> Response {
     let name = called(name);
     let failure = shared.config().tencent.receivers.named(&name).map_or(FailureStatus::default(), |r| r.failure_status);
-    tencent_answer(&take_tencent(&shared, &name, query.as_deref().unwrap_or_default(), body).await, failure)
+    let counts = shared.metrics.receiver("tencent", &name);
+    let outcome = take_tencent(&shared, &name, &counts, query.as_deref().unwrap_or_default(), body).await;
+    let answer = tencent_answer(&outcome, failure);
+    counts.answered(answer.status());
+    answer
 }
 
-async fn take_tencent(shared: &Shared, name: &str, query: &str, body: UnreadBody) -> Result<(), Refused> {
+async fn take_tencent(
+    shared: &Shared,
+    name: &str,
+    counts: &ReceiverCounts,
+    query: &str,
+    body: UnreadBody,
+) -> Result<(), Refused> {
     let config = shared.config();
     let receiver = config
         .tencent
@@ -109,7 +130,7 @@ async fn take_tencent(shared: &Shared, name: &str, query: &str, body: UnreadBody
     let body = body.read().await?;
     let mut inbox = Inbox::new(shared, name);
     tencent::read(&body, |event| inbox.put("event", event.identity(), |buf| event.write(buf)))?;
-    store(shared, name, inbox.submission).await
+    store(shared, name, counts, inbox.submission).await
 }
 
 /// Checks a callback's query in the page's order: `SdkAppid`, then the signature. `now` is in unix seconds.
@@ -159,8 +180,15 @@ impl<'s> Inbox<'s> {
     }
 }
 
-async fn store(shared: &Shared, receiver: &str, submission: Submission) -> Result<(), Refused> {
+async fn store(
+    shared: &Shared,
+    receiver: &str,
+    counts: &ReceiverCounts,
+    mut submission: Submission,
+) -> Result<(), Refused> {
+    let kinds = ReceiverCounts::by_kind(submission.accept().items.iter().map(|item| &*item.kind));
     if let Accepted::Stored { new_items, duplicate_items, .. } = shared.accept(submission).await? {
+        counts.took(kinds, duplicate_items);
         let request_id = RequestId::current();
         let (items, duplicates) = (new_items.len(), duplicate_items);
         tracing::debug!(target: DELIVERY, %request_id, receiver, items, duplicates, "received");

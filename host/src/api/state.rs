@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::{
     acceptor::Acceptor,
+    live::Live,
     request_id::{self, RequestId},
 };
 use crate::{
@@ -45,6 +46,8 @@ pub struct Parts {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     tracer: Tracer,
+    /// Who watches.
+    pub(super) live: Live,
 }
 
 impl Deref for Shared {
@@ -84,7 +87,9 @@ impl Shared {
     ) -> Self {
         let acceptor = Acceptor::start(&store, &engine);
         let troubles = Troubles::default();
-        Self { parts: Arc::new(Parts { clock, config, store, engine, acceptor, troubles, registry, metrics, tracer }) }
+        let live = Live::default();
+        let parts = Parts { clock, config, store, engine, acceptor, troubles, registry, metrics, tracer, live };
+        Self { parts: Arc::new(parts) }
     }
 
     /// The configuration in force.
@@ -107,7 +112,6 @@ impl Shared {
         self.troubles.stored(accepted.as_ref().err());
         match &accepted {
             Ok(Accepted::Stored { ids, new_items, duplicate_items }) => {
-                self.metrics.accepted(ids.len());
                 tell_accepted(ids, new_items.len(), *duplicate_items);
                 if !ids.is_empty() {
                     self.end_spans(spans);
@@ -196,8 +200,10 @@ impl Shared {
     /// Makes a delivery pending again and puts it under way.
     pub(super) async fn replay(&self, id: DeliveryId) -> Result<Replay, StoreError> {
         let (store, engine, now) = (Arc::clone(&self.store), self.engine.clone(), self.clock.millis());
+        let metrics = Arc::clone(&self.metrics);
         whole(async move {
             let replayed = store.replay(id, now).await?;
+            metrics.changed();
             match &replayed {
                 Replayed::Pending(pending) => drop(engine.add_pending(std::slice::from_ref(pending))),
                 // It was replayed before, and the news of it was lost.
@@ -212,9 +218,10 @@ impl Shared {
 
     /// Deletes a delivery, also from what is under way.
     pub(super) async fn remove(&self, id: DeliveryId) -> Result<Removed, StoreError> {
-        let (store, engine) = (Arc::clone(&self.store), self.engine.clone());
+        let (store, engine, metrics) = (Arc::clone(&self.store), self.engine.clone(), Arc::clone(&self.metrics));
         whole(async move {
             let removed = store.remove(id).await?;
+            metrics.changed();
             // One that the store does not have must not be under way either.
             engine.remove(id);
             Ok(removed)

@@ -172,6 +172,7 @@ fn reload(args: &Args, gateway: &Gateway) {
             }
         }
         Err(Failure::Operation(what) | Failure::Usage(what)) => {
+            gateway.reload_refused();
             tracing::error!("not reloaded, the configuration stays as it was: {what}");
         }
         Err(Failure::Reported | Failure::ReaderLeft) => {}

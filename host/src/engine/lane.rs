@@ -16,7 +16,7 @@ use super::{
     steadiness::Steadiness,
     table::{Members, Slot, Step, Table},
 };
-use crate::store::Paused;
+use crate::{metrics::LaneCounts, store::Paused};
 
 /// Messages handed to a device's link in one go (ours).
 const LINES_AT_ONCE: usize = 64;
@@ -24,6 +24,8 @@ const LINES_AT_ONCE: usize = 64;
 /// The queues and limits of one lane.
 pub(super) struct Lane {
     pub(super) key: LaneKey,
+    /// Where what happens here is counted.
+    pub(super) counts: Arc<LaneCounts>,
     /// Everything pending here.
     pub(super) members: Members,
     first: VecDeque<Slot>,
@@ -52,6 +54,8 @@ pub(super) struct Lane {
     pub(super) steadiness: Steadiness,
     /// A device's: since when its connection has had no room for a line.
     pub(super) full_since: Option<Instant>,
+    /// A device's: when a message went out whose acknowledgement is timed; one at a time.
+    pub(super) timed_since: Option<Instant>,
 }
 
 /// What a lane may do next.
@@ -66,9 +70,10 @@ pub(super) enum Next {
 }
 
 impl Lane {
-    pub(super) fn new(key: LaneKey, terms: Option<Arc<Terms>>) -> Self {
+    pub(super) fn new(key: LaneKey, terms: Option<Arc<Terms>>, counts: Arc<LaneCounts>) -> Self {
         let mut lane = Self {
             key,
+            counts,
             members: Members::default(),
             first: VecDeque::new(),
             retries: VecDeque::new(),
@@ -86,6 +91,7 @@ impl Lane {
             last_error: None,
             steadiness: Steadiness::default(),
             full_since: None,
+            timed_since: None,
         };
         lane.set_terms(terms);
         lane

@@ -3,17 +3,22 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{key::LaneKey, lane::Lane, route::Terms};
-use crate::config::Config;
+use crate::{config::Config, metrics::Metrics};
 
 /// The lanes. A lane keeps its number as long as it is not forgotten.
-#[derive(Default)]
 pub(super) struct Lanes {
+    /// Where what happens on them is counted.
+    metrics: Arc<Metrics>,
     lanes: Vec<Option<Box<Lane>>>,
     free: Vec<u32>,
     by_key: HashMap<LaneKey, u32>,
 }
 
 impl Lanes {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, lanes: Vec::new(), free: Vec::new(), by_key: HashMap::new() }
+    }
+
     pub(super) fn get(&self, number: u32) -> Option<&Lane> {
         self.lanes.get(number as usize)?.as_deref()
     }
@@ -31,7 +36,8 @@ impl Lanes {
         if let Some(number) = self.find(key) {
             return number;
         }
-        let lane = Some(Box::new(Lane::new(key.clone(), Terms::of(key, config))));
+        let counts = self.metrics.lane(key);
+        let lane = Some(Box::new(Lane::new(key.clone(), Terms::of(key, config), counts)));
         let number = match self.free.pop() {
             Some(number) => {
                 if let Some(place) = self.lanes.get_mut(number as usize) {

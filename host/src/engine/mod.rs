@@ -263,6 +263,7 @@ impl Engine {
     ///
     /// What keeps the store from being read.
     pub async fn start(parts: Parts) -> Result<Self, StoreError> {
+        parts.metrics.obey(&parts.config);
         let (commands, received) = mpsc::unbounded_channel();
         let (events, _) = broadcast::channel(EVENTS_KEPT);
         let depths = Depths::default();

@@ -36,11 +36,14 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// Starts the task that writes. It ends once this is dropped and everything has been written, and tells the
-    /// scheduler when it has caught up.
-    pub(super) fn start(store: Arc<dyn Store>, commands: mpsc::UnboundedSender<Command>) -> (Self, JoinHandle<()>) {
+    /// Starts the task that writes; `waiting` counts what it has before it. It ends once this is dropped and everything
+    /// has been written, and tells the scheduler when it has caught up.
+    pub(super) fn start(
+        store: Arc<dyn Store>,
+        commands: mpsc::UnboundedSender<Command>,
+        waiting: Arc<AtomicUsize>,
+    ) -> (Self, JoinHandle<()>) {
         let (sender, records) = mpsc::unbounded_channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
         let recorder = Recorder { store, records, waiting: Arc::clone(&waiting), commands, trouble: Seldom::new() };
         (Self { sender, waiting }, tokio::spawn(recorder.run()))
     }
@@ -168,7 +171,7 @@ mod tests {
         store.accept(accept).await.unwrap();
 
         let (commands, _heard) = mpsc::unbounded_channel();
-        let (records, recorder) = Records::start(Arc::clone(&store), commands);
+        let (records, recorder) = Records::start(Arc::clone(&store), commands, Arc::default());
         for id in &ids {
             for (attempts, state) in [(1, State::Pending), (2, State::Pending), (2, State::Delivered)] {
                 records.put(progress(*id, attempts, state));

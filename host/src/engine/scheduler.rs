@@ -45,17 +45,18 @@ pub(super) async fn run(
     mut received: mpsc::UnboundedReceiver<Command>,
     events: broadcast::Sender<Event>,
 ) {
-    let (records, recorder) = Records::start(Arc::clone(&parts.store), commands.clone());
+    let waiting = Arc::clone(&parts.metrics.store.records);
+    let (records, recorder) = Records::start(Arc::clone(&parts.store), commands.clone(), waiting);
     let (clock, now) = (parts.clock, parts.clock.now());
     let mut scheduler = Scheduler {
         loader: Loader::start(Arc::clone(&parts.store)),
+        lanes: Lanes::new(Arc::clone(&parts.metrics)),
         parts,
         depths,
         commands,
         events,
         records,
         table: Table::default(),
-        lanes: Lanes::default(),
         held: HashMap::new(),
         traces: Traces::default(),
         troubles: Troubles::default(),
@@ -221,6 +222,11 @@ impl Scheduler {
             // It is here already; it has been counted twice.
             return self.depths.release(&key);
         };
+        if let (Start::New(_), Some(lane)) = (start, self.lanes.get(number))
+            && payload.is_some()
+        {
+            lane.counts.accepted();
+        }
         if let Some(payload) = payload {
             self.keep(slot, payload);
         }
@@ -320,10 +326,12 @@ impl Scheduler {
 
     fn reload(&mut self, config: Arc<Config>) {
         self.parts.config = config;
+        self.parts.metrics.obey(&self.parts.config);
         let now = self.parts.clock.now();
         for number in self.lanes.numbers() {
             let terms = self.lanes.terms(number, &self.parts.config);
             let Some(lane) = self.lanes.get_mut(number) else { continue };
+            lane.counts = self.parts.metrics.lane(&lane.key);
             let in_new_order = terms.as_ref().is_some_and(|terms| lane.queues_otherwise(terms));
             if in_new_order {
                 lane.clear_queue();

@@ -28,7 +28,10 @@ use super::{
     registry::Connection,
     wire::{Ended, Heard, Wire},
 };
-use crate::store::DeliveryId;
+use crate::{
+    metrics::{Line, LinkCounts, Reason},
+    store::DeliveryId,
+};
 
 /// Milliseconds a device may take to read what it is sent (ours).
 const READ_WITHIN: u32 = 10_000;
@@ -46,7 +49,11 @@ pub(super) async fn serve<W: Wire>(mut wire: W, mut talk: Talk) -> Ended {
         let mut driver = Driver { wire: &mut wire, talk: &mut talk, alarm, stalled: None, refused: None };
         poll_fn(|cx| driver.poll(cx)).await
     };
+    if talk.place.cid().is_some() {
+        talk.counts().left();
+    }
     talk.place.leave();
+    talk.counts().closed(Reason::from(&ended));
     let code = match &ended {
         Ended::Refused(refusal) => Some(refusal.code()),
         Ended::Left => None,
@@ -85,14 +92,19 @@ impl Talk {
             Heard::NoText => return self.session.refuse(Refusal::NoText),
             Heard::Sign => return self.session.heard(now),
         };
+        let bytes = line.map_or(MAX_LINE_LEN, |line| line.len() + 1);
         match self.session.received(line, now) {
-            Event::Hello(token) => self.hello(token, now),
+            Event::Hello(token) => {
+                self.links.metrics.link.line(Line::Hello, bytes);
+                self.hello(token, now);
+            }
             Event::Ack(id) => {
+                self.links.metrics.link.line(Line::Ack, bytes);
                 if let (Some(cid), Ok(id)) = (self.place.cid(), id.to_cow().parse::<DeliveryId>()) {
                     self.links.engine.acknowledge(cid, id);
                 }
             }
-            Event::Nothing => {}
+            Event::Nothing => self.links.metrics.link.line(Line::Sign, bytes),
         }
     }
 
@@ -109,6 +121,7 @@ impl Talk {
         self.place.identify(cid.value(), self.peer, now.as_millis())?;
         self.token = token.to_cow().into();
         self.session.welcome(cid, secs, expire, now);
+        self.counts().welcomed();
         self.links.engine.connected(cid.value());
         Ok(())
     }
@@ -120,6 +133,10 @@ impl Talk {
         {
             self.session.refuse(refusal);
         }
+    }
+
+    fn counts(&self) -> &LinkCounts {
+        &self.links.metrics.link
     }
 
     async fn abandoned(&self) {
@@ -205,17 +222,22 @@ impl<W: Wire> Driver<'_, W> {
             match talk.session.poll(now) {
                 Step::Send(frame) => {
                     // A welcome, a ping and a pong fit a line, and so does every refusal.
-                    wire.put(frame.write(&mut line).unwrap_or_default())?;
+                    let line = frame.write(&mut line).unwrap_or_default();
+                    talk.counts().line(Line::Course, line.len());
+                    wire.put(line)?;
                     talk.session.sent(now);
                 }
                 Step::Refuse(refusal) => {
-                    wire.put(refusal.write(&mut line).unwrap_or_default())?;
+                    let line = refusal.write(&mut line).unwrap_or_default();
+                    talk.counts().line(Line::Refusal, line.len());
+                    wire.put(line)?;
                     talk.session.sent(now);
                     *refused = Some(refusal);
                 }
                 Step::WaitUntil(later) => {
                     let mail = if talk.session.is_open() { talk.place.mailbox.pop() } else { None };
                     let Some(mail) = mail else { return Ok(Said::AllUntil(later)) };
+                    talk.counts().line(Line::Message, mail.len());
                     wire.put(&mail)?;
                     talk.session.wrote_message();
                 }

@@ -28,6 +28,7 @@ use crate::{
     config::Config,
     engine::Engine,
     listener,
+    metrics::Metrics,
 };
 
 pub use mailbox::Link;
@@ -54,6 +55,8 @@ pub struct Links {
     pub registry: Registry,
     /// Who is told of acknowledgements and connections.
     pub engine: Engine,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// Keys and limits.
     pub config: watch::Receiver<Arc<Config>>,
 }

@@ -137,6 +137,12 @@ impl Registry {
         self.lock().devices.len()
     }
 
+    /// How many connections have not said who they are.
+    #[must_use]
+    pub fn strangers(&self) -> usize {
+        self.lock().strangers.len()
+    }
+
     /// Whether no device is connected.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     listener::{self, Buffers},
+    metrics::{Reason, Transport},
     telemetry::seldom::seldom,
 };
 
@@ -63,9 +64,12 @@ impl Links {
 }
 
 fn admit(links: &Arc<Links>, stream: TcpStream, peer: SocketAddr, tls: Option<&TlsAcceptor>) {
+    let counts = &links.metrics.link;
+    counts.connected(if tls.is_some() { Transport::Tls } else { Transport::Tcp });
     let place = match links.registry.admit(links.most()) {
         Ok(place) => place,
         Err(refusal) => {
+            counts.closed(Reason::from(&refusal));
             seldom!(warn, %peer, %refusal, "refused a device");
             if tls.is_none() {
                 turn_away(stream, refusal);
@@ -93,8 +97,11 @@ async fn serve_tls(acceptor: TlsAcceptor, stream: TcpStream, talk: Talk) {
     let within = Duration::from_millis(u64::from(talk.links.terms().hello_within));
     let handshake = tokio::select! {
         handshake = time::timeout(within, acceptor.accept(stream)) => handshake,
-        () = told_to_go(&talk.place) => return,
+        () = told_to_go(&talk.place) => return talk.links.metrics.link.closed(Reason::ABANDONED),
     };
+    if !matches!(handshake, Ok(Ok(_))) {
+        talk.links.metrics.link.closed(Reason::HANDSHAKE);
+    }
     match handshake {
         // On the heap: the handshake is over for most of the connection's life, and what it took with it.
         Ok(Ok(stream)) => Box::pin(serve(LineStream::new(stream), talk)).await,

@@ -31,6 +31,7 @@ use super::{
     registry::Connection,
     wire::{Ended, Heard, Wire},
 };
+use crate::metrics::{Reason, Transport};
 
 /// Bytes of a WebSocket's read buffer, which it holds from its beginning to its end (ours): most frames are smaller.
 const READ_BUFFER: usize = 256;
@@ -54,8 +55,11 @@ impl Links {
     ///
     /// Why there is none; its code is the status to answer.
     pub fn reserve(self: &Arc<Self>, peer: SocketAddr, token: &str) -> Result<Reserved, Refusal> {
-        self.check(Text::from(token), self.clock.unix_secs())?;
-        let place = self.registry.admit(self.most())?;
+        let counts = &self.metrics.link;
+        counts.connected(Transport::WebSocket);
+        let place = self.check(Text::from(token), self.clock.unix_secs());
+        let place = place.and_then(|_| self.registry.admit(self.most()));
+        let place = place.inspect_err(|refusal| counts.closed(Reason::from(refusal)))?;
         Ok(Reserved { links: Arc::clone(self), place, peer, token: token.into() })
     }
 }

@@ -7,6 +7,8 @@ use std::{
 
 use pushgate_core::{Error, link::Refusal};
 
+use crate::metrics::Reason;
+
 /// Lines in, lines out, without waiting: what a raw stream and a WebSocket have in common.
 pub(super) trait Wire: Unpin + Send {
     /// Takes in some of what has come and gives each line in it to `take`; what is wrong with a line is given in its
@@ -48,6 +50,17 @@ pub(super) enum Ended {
     Io(io::Error),
     /// It was cut off: the gateway has stopped.
     Abandoned,
+}
+
+impl From<&Ended> for Reason {
+    fn from(ended: &Ended) -> Self {
+        match ended {
+            Ended::Left => Self::LEFT,
+            Ended::Refused(refusal) => refusal.into(),
+            Ended::Io(_) => Self::IO,
+            Ended::Abandoned => Self::ABANDONED,
+        }
+    }
 }
 
 impl From<io::Error> for Ended {

@@ -44,6 +44,11 @@ impl DeliveryId {
         Self(Uuid::from_bytes(bytes))
     }
 
+    /// Returns when it was made, in unix milliseconds: what it begins with.
+    pub fn millis(&self) -> u64 {
+        u64::try_from(self.0.as_u128() >> 80).unwrap_or_default()
+    }
+
     /// Returns the identifier right before this one, if there is one: what a page that begins with this one starts behind.
     pub fn before(&self) -> Option<Self> {
         self.0.as_u128().checked_sub(1).map(|before| Self(Uuid::from_u128(before)))

@@ -16,6 +16,7 @@ mod error;
 mod id;
 mod inbox;
 mod intake;
+mod observer;
 mod retention;
 pub mod sqlite;
 
@@ -33,6 +34,7 @@ pub use intake::{
     Accept, Accepted, DeliveriesWhen, Idempotency, MAX_IDEMPOTENCY_KEY, MAX_LANE, MAX_META, MAX_NAME, NewDelivery,
     NewItem,
 };
+pub use observer::{Commit, Observer};
 pub use retention::{Keep, Pruned, Retention};
 
 /// Is a point in time: milliseconds since 1970-01-01 UTC.
@@ -106,6 +108,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Deletes some of what is too old or too much, and gives some of the room back; see [`Retention`].
     fn prune(&self, retention: Retention) -> Answer<Pruned>;
+
+    /// Tells `observer` of every commit from now on. A store that says nothing of its commits keeps this one.
+    fn observe(&self, observer: Arc<dyn Observer>) {
+        drop(observer);
+    }
 
     /// Counts what is stored, without walking it.
     fn counts(&self) -> Answer<Counts>;

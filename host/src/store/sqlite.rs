@@ -27,8 +27,8 @@ mod writer;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use rusqlite::{Connection, ErrorCode};
@@ -40,8 +40,8 @@ use self::session::Tally;
 use self::writer::{Load, Order, Task};
 use super::{
     Accept, Accepted, Answer, Content, Counts, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, ErrorKind,
-    InboxFilter, InboxPage, Millis, Paused, Pending, Progress, Pruned, Recorded, Removed, Replayed, Retention, Store,
-    StoreError,
+    InboxFilter, InboxPage, Millis, Observer, Paused, Pending, Progress, Pruned, Recorded, Removed, Replayed,
+    Retention, Store, StoreError,
 };
 
 /// Keeps deliveries and the inbox in a SQLite file.
@@ -49,6 +49,8 @@ pub struct SqliteStore {
     orders: mpsc::Sender<Order>,
     readers: Arc<Readers>,
     closing: Arc<Closing>,
+    /// Who is told of commits; the first who asks.
+    observer: Arc<OnceLock<Arc<dyn Observer>>>,
     path: Arc<Path>,
 }
 
@@ -92,8 +94,9 @@ impl SqliteStore {
         let connection = schema::open(place.path(), place.flush())?;
         let path: Arc<Path> = place.path().into();
         let readers = Arc::new(Readers::new(Arc::clone(&path)));
-        let orders = writer::start(connection, place)?;
-        Ok(Self { orders, readers, closing: Arc::default(), path })
+        let observer = Arc::default();
+        let orders = writer::start(connection, place, Arc::clone(&observer))?;
+        Ok(Self { orders, readers, closing: Arc::default(), observer, path })
     }
 
     /// Has the writer thread run `run`, and answers once its transaction is committed.
@@ -184,6 +187,11 @@ impl Store for SqliteStore {
 
     fn prune(&self, retention: Retention) -> Answer<Pruned> {
         self.write(retention, Load::ONE, prune::prune)
+    }
+
+    fn observe(&self, observer: Arc<dyn Observer>) {
+        // There is one gateway on a store.
+        let _ = self.observer.set(observer);
     }
 
     fn counts(&self) -> Answer<Counts> {

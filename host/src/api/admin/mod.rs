@@ -9,11 +9,13 @@ mod deliveries;
 mod devices;
 mod inbox;
 mod lanes;
+mod live;
 mod openapi;
 mod page;
 mod path;
 mod query;
 mod refusal;
+mod series;
 mod status;
 mod submit;
 
@@ -66,6 +68,8 @@ fn described() -> (OpenApiRouter<Shared>, OpenApiRouter<Shared>) {
         .routes(routes!(lanes::resume))
         .routes(routes!(devices::list))
         .routes(routes!(status::show))
+        .routes(routes!(live::live))
+        .routes(routes!(series::series))
         .routes(routes!(status::metrics))
         .routes(routes!(openapi::show));
     (open, guarded)

@@ -7,6 +7,7 @@ use crate::{
         payload::{DropReason, Nature, Wish},
         table::Pending,
     },
+    metrics::Metrics,
     store::DeliveryId,
 };
 
@@ -23,10 +24,15 @@ fn terms() -> Terms {
     Terms { route: Some(route), concurrency: 2, order: Order::AsItComes, ..Terms::device() }
 }
 
+fn lane_on(terms: Terms) -> Lane {
+    let key = LaneKey::Uplink("acme".into());
+    let counts = Metrics::default().lane(&key);
+    Lane::new(key, Some(Arc::new(terms)), counts)
+}
+
 impl Rig {
     fn new(terms: Terms) -> Self {
-        let lane = Lane::new(LaneKey::Uplink("acme".into()), Some(Arc::new(terms)));
-        Self { lane, table: Table::default() }
+        Self { lane: lane_on(terms), table: Table::default() }
     }
 
     fn put(&mut self, nature: Nature) -> Slot {
@@ -196,7 +202,7 @@ fn a_rate_limit_sets_one_timer_and_outlives_an_empty_lane_and_a_reload() {
     lane.set_terms(Some(Arc::new(limited())));
     assert_eq!(rig.next(0), Next::NotBefore(later));
 
-    let mut empty = Lane::new(LaneKey::Uplink("acme".into()), Some(Arc::new(limited())));
+    let mut empty = lane_on(limited());
     assert!(!empty.is_idle());
     empty.set_terms(None);
     assert!(empty.is_idle());

@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use pushgate_core::{
     Instant, Verdict,
     lingyang::{Cid, Flag},
+    schedule::FLAG_ANSWER_WITHIN,
 };
 
 use super::{
@@ -139,6 +140,10 @@ impl Scheduler {
                 pending.delivery.sent(&DEVICE.schedule(pending.nature.flag()), now);
                 let once = pending.nature.flag() == Some(Flag::Once);
                 let why = if once { DropReason::Once } else { DropReason::Unanswered };
+                // An acknowledgement that has not come by then comes no more, or belongs to another send.
+                if lane.timed_since.is_none_or(|since| now.since(since) > u64::from(FLAG_ANSWER_WITHIN)) {
+                    lane.timed_since = Some(now);
+                }
                 self.tried(part, now, why, Attempt::SENT, "on its way over the link");
             }
             Link::Absent => {
@@ -169,7 +174,9 @@ impl Scheduler {
         let Some(pending) = self.table.get_mut(part.slot) else { return };
         pending.step = Step::Waiting;
         pending.nature.tried(why);
-        self.parts.metrics.attempt(class, part.planned, now);
+        if let Some(lane) = self.table.get(part.slot).and_then(|pending| self.lanes.get(pending.lane)) {
+            lane.counts.attempt(class, part.planned, now);
+        }
         let lane = pending_lane(&self.lanes, part.slot, &self.table);
         self.announce_attempt(part.id, lane, &attempt, class);
         self.tell_attempt(part.slot, &attempt, if class == Attempt::SENT { Went::Well } else { Went::Wrong });
@@ -183,6 +190,11 @@ impl Scheduler {
         let Some(slot) = self.table.find(id) else { return };
         let own = pending_lane(&self.lanes, slot, &self.table) == Some(&LaneKey::Device(cid));
         let Some(pending) = self.table.get_mut(slot).filter(|_| own) else { return };
+        if let Some(lane) = self.lanes.get_mut(pending.lane)
+            && let Some(since) = lane.timed_since.take()
+        {
+            lane.counts.answered(since, now);
+        }
         pending.delivery.answered(&DEVICE.schedule(pending.nature.flag()), now, Verdict::Delivered);
         if let Some(outcome) = pending.delivery.outcome() {
             self.finish(slot, outcome, None);

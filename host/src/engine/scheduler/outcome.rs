@@ -47,6 +47,10 @@ impl Scheduler {
             }
         }
         if asked && let Some(lane) = self.lanes.get_mut(number) {
+            lane.counts.requested();
+            if report.status.is_some() {
+                lane.counts.answered(started, now);
+            }
             lane.last_error = (report.verdict != Verdict::Delivered).then(|| cut(report.detail).into());
         }
     }
@@ -74,7 +78,9 @@ impl Scheduler {
         pending.delivery.answered(&schedule, at, report.verdict);
         let outcome = pending.delivery.outcome();
         let attempt = attempt(part, started, now, report.status, report.class, report.detail.clone());
-        self.parts.metrics.attempt(report.class, part.planned, started);
+        if let Some(lane) = self.table.get(slot).and_then(|pending| self.lanes.get(pending.lane)) {
+            lane.counts.attempt(report.class, part.planned, started);
+        }
         self.announce_attempt(part.id, pending_lane(&self.lanes, part.slot, &self.table), &attempt, report.class);
         self.tell_attempt(slot, &attempt, if report.verdict == Verdict::Delivered { Went::Well } else { Went::Wrong });
         if let Some(outcome) = outcome {
@@ -116,11 +122,12 @@ impl Scheduler {
                     "its destination takes nothing: nothing new begins but a probe every {} ms",
                     terms.breaker.probe_every
                 );
+                lane.counts.circuit_opened();
             }
             _ => {}
         }
         let name = lane.key.clone();
-        self.parts.metrics.finished(state);
+        lane.counts.finished(state, now.as_millis().saturating_sub(id.millis()));
         if let (State::Dropped, Nature::Message { why, .. }) = (state, nature) {
             self.parts.metrics.dropped(why);
         }

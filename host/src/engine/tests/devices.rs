@@ -3,7 +3,7 @@
 use pushgate_core::link::Frame;
 
 use super::*;
-use crate::link::Link;
+use crate::{link::Link, metrics::Levels};
 
 /// The ids of the messages that a connection has been given.
 pub(super) fn messages(connection: &mut Connection) -> Vec<String> {
@@ -188,14 +188,14 @@ async fn every_drop_is_counted_by_its_reason() {
     rig.add(vec![Entry::new(DeliveryId::new(), LaneKey::Device(DEVICE), rig.clock.now(), payload)]);
     rig.at(120_000).await;
     drop(device);
-    let text = rig.metrics.text(None, &[], 0);
+    let text = rig.metrics.text(Levels::default());
     for (reason, count) in
         [("offline", 2), ("busy", 1), ("unanswered", 1), ("once", 1), ("gone", 1), ("internal", 1), ("restart", 1)]
     {
         let line = format!("pushgate_dropped_total{{reason=\"{reason}\"}} {count}\n");
         assert!(text.contains(&line), "{line}: {text}");
     }
-    assert!(text.contains("pushgate_finished_total{state=\"dropped\"} 8\n"), "{text}");
+    assert!(text.contains("pushgate_finished_total{lane=\"device\",state=\"dropped\"} 8\n"), "{text}");
     let dropped = rig.story().iter().filter(|line| *line == "dropped").count();
     assert_eq!(dropped, 8, "each is recorded");
 }

@@ -10,6 +10,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ use super::log::Log;
 use super::place::Place;
 use super::session::{Care, Session};
 use super::{explain, schema};
-use crate::store::{ErrorKind, StoreError};
+use crate::store::{Commit, ErrorKind, Observer, StoreError};
 
 /// Bounds what waits for the thread (ours); callers beyond wait to queue.
 const QUEUE: usize = 1024;
@@ -49,10 +50,15 @@ pub(super) enum Order {
 }
 
 /// Starts the thread. It ends, and gives up the place, on [`Order::Stop`] or when all senders are gone.
-pub(super) fn start(connection: Connection, place: Place) -> Result<mpsc::Sender<Order>, StoreError> {
+pub(super) fn start(
+    connection: Connection,
+    place: Place,
+    observer: Arc<OnceLock<Arc<dyn Observer>>>,
+) -> Result<mpsc::Sender<Order>, StoreError> {
     let (sender, orders) = mpsc::channel(QUEUE);
     let writer = Writer {
         place,
+        observer,
         orders,
         received: Vec::with_capacity(MAX_GROUP),
         queued: VecDeque::with_capacity(MAX_GROUP),
@@ -160,6 +166,7 @@ type Group = Vec<Box<dyn Job>>;
 
 struct Writer {
     place: Place,
+    observer: Arc<OnceLock<Arc<dyn Observer>>>,
     orders: mpsc::Receiver<Order>,
     received: Vec<Order>,
     queued: VecDeque<Box<dyn Job>>,
@@ -206,7 +213,9 @@ impl Writer {
         let mut group = Vec::with_capacity(MAX_GROUP);
         let mut pace = Pace::default();
         while self.gather(&mut group, &mut pace) {
-            commit(&mut session, &mut group, |error| explain(self.place.path(), error));
+            let begun = (Instant::now(), connection.total_changes());
+            let done = commit(&mut session, &mut group, |error| explain(self.place.path(), error));
+            self.tell(&group, done, begun.0, connection.total_changes().saturating_sub(begun.1));
             group.drain(..).for_each(Job::answer);
             if session.doubtful {
                 return End::Doubt;
@@ -216,6 +225,21 @@ impl Writer {
         End::Stop
     }
 
+    /// Tells who counts of a group's commit.
+    fn tell(&self, group: &Group, done: Result<(), ErrorKind>, begun: Instant, rows: u64) {
+        let Some(observer) = self.observer.get() else { return };
+        if let Err(kind) = done {
+            return observer.failed(kind);
+        }
+        observer.committed(Commit {
+            took: begun.elapsed(),
+            callers: group.iter().map(|job| job.callers()).sum(),
+            rows,
+            bytes: group.iter().map(|job| job.weight()).sum(),
+            queued: self.queued.len() + self.orders.len(),
+        });
+    }
+
     /// Answers a group, when there is nothing to work with.
     fn refuse(&mut self, error: &rusqlite::Error) -> End {
         let mut group = Vec::new();
@@ -223,6 +247,9 @@ impl Writer {
             return End::Stop;
         }
         let error = explain(self.place.path(), error);
+        if let Some(observer) = self.observer.get() {
+            observer.failed(error.kind());
+        }
         for mut job in group {
             job.fail(error.clone());
             job.answer();
@@ -281,23 +308,27 @@ fn close(connection: Connection, place: &Place) -> Result<(), StoreError> {
     tidied.and(closed).map_err(|error| explain(place.path(), &error))
 }
 
-/// Commits a group, and leaves in every job what became of it.
+/// Commits a group, and leaves in every job what became of it. Returns what was wrong, if anything was not committed.
 fn commit(
     session: &mut Session<'_>,
     group: &mut [Box<dyn Job>],
     explain: impl Fn(&rusqlite::Error) -> StoreError + Copy,
-) {
-    let Err(_) = run_together(session, group) else { return };
+) -> Result<(), ErrorKind> {
+    let Err(_) = run_together(session, group) else { return Ok(()) };
     session.roll_back();
-    let Err(error) = run_apart(session, group, explain) else { return };
+    let Err(error) = run_apart(session, group, explain) else { return Ok(()) };
     session.roll_back();
     session.doubt(&error);
     let error = explain(&error);
     if error.kind() == ErrorKind::Full && group.len() > 1 {
-        group.chunks_mut(1).for_each(|one| commit(session, one, explain));
-        return;
+        let mut all = Ok(());
+        for one in group.chunks_mut(1) {
+            all = all.and(commit(session, one, explain));
+        }
+        return all;
     }
     group.iter_mut().for_each(|job| job.fail(error.clone()));
+    Err(error.kind())
 }
 
 /// Does everything, or nothing.
@@ -365,7 +396,7 @@ mod tests {
     fn commit_all(connection: &Connection, tasks: Vec<(Box<dyn Job>, Answered)>) -> Vec<Result<Accepted, StoreError>> {
         let (mut group, answers): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
         let mut session = Session::new(connection).unwrap();
-        commit(&mut session, &mut group, |error| explain(Path::new("x.db"), error));
+        let _ = commit(&mut session, &mut group, |error| explain(Path::new("x.db"), error));
         group.into_iter().for_each(Job::answer);
         answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect()
     }
@@ -405,7 +436,7 @@ mod tests {
         let (first, mut stored) = accepting(1, 9);
         let mut group = vec![first, Box::new(Task::new((), Load::ONE, buggy, reply))];
         let mut session = Session::new(&connection).unwrap();
-        commit(&mut session, &mut group, |error| explain(Path::new("x.db"), error));
+        let _ = commit(&mut session, &mut group, |error| explain(Path::new("x.db"), error));
         group.into_iter().for_each(Job::answer);
         assert!(stored.try_recv().unwrap().is_ok());
         let error = answer.try_recv().unwrap().unwrap_err();
