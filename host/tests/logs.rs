@@ -222,6 +222,8 @@ fn no_secret_is_in_the_most_talkative_log() {
     gateway.serve.terminate();
     let end = gateway.serve.finish();
     assert_eq!(end.code, Some(0));
+    let refused = end.stderr.lines().find(|line| line.contains("refused a request to the admin API"));
+    assert!(refused.is_some_and(|line| line.contains(r#"peer="127.0.0.1""#)), "{refused:?}");
     assert!(end.stderr.contains("TRACE") && end.stderr.contains("pushgate::delivery"), "it logs at trace level");
     for secret in [ADMIN, KEY, QUERY, TENCENT, WRONG, SAID, &device, sign, "hunter2"] {
         let line = end.stderr.lines().find(|line| line.contains(secret));

@@ -201,7 +201,7 @@ impl Shared {
     pub(super) async fn replay(&self, id: DeliveryId) -> Result<Replay, StoreError> {
         let (store, engine, now) = (Arc::clone(&self.store), self.engine.clone(), self.clock.millis());
         let metrics = Arc::clone(&self.metrics);
-        whole(async move {
+        let replay = whole(async move {
             let replayed = store.replay(id, now).await?;
             metrics.changed();
             match &replayed {
@@ -213,31 +213,43 @@ impl Shared {
             }
             Ok(Replay::Done)
         })
-        .await
+        .await?;
+        if replay == Replay::Done {
+            tracing::debug!(target: DELIVERY, request_id = %RequestId::current(), delivery = %id, "replayed");
+        }
+        Ok(replay)
     }
 
     /// Deletes a delivery, also from what is under way.
     pub(super) async fn remove(&self, id: DeliveryId) -> Result<Removed, StoreError> {
         let (store, engine, metrics) = (Arc::clone(&self.store), self.engine.clone(), Arc::clone(&self.metrics));
-        whole(async move {
+        let removed = whole(async move {
             let removed = store.remove(id).await?;
             metrics.changed();
             // One that the store does not have must not be under way either.
             engine.remove(id);
             Ok(removed)
         })
-        .await
+        .await?;
+        if let Removed::Done { lane, state } = &removed {
+            let (request_id, state) = (RequestId::current(), state.as_str());
+            tracing::debug!(target: DELIVERY, %request_id, delivery = %id, lane, state, "removed");
+        }
+        Ok(removed)
     }
 
     /// Stops or resumes a lane, for the next start too.
     pub(super) async fn set_paused(&self, lane: LaneKey, paused: Paused) -> Result<(), StoreError> {
-        let (store, engine) = (Arc::clone(&self.store), self.engine.clone());
+        let (store, engine, changed) = (Arc::clone(&self.store), self.engine.clone(), lane.clone());
         whole(async move {
             store.set_paused(lane.to_string(), paused).await?;
             engine.set_paused(lane, paused);
             Ok(())
         })
-        .await
+        .await?;
+        let what = if paused == Paused::Yes { "an operator paused a lane" } else { "an operator resumed a lane" };
+        tracing::info!(request_id = %RequestId::current(), lane = %changed, "{what}");
+        Ok(())
     }
 }
 

@@ -94,7 +94,8 @@ struct Globals {
 
     /// What to log to stderr: error, warn, info, debug, trace, or a filter such as pushgate=debug,hyper=info
     ///
-    /// Without it RUST_LOG decides, and without that `serve` logs info, every other command warn.
+    /// info,pushgate::delivery=debug follows each delivery from the request that brought it to its last send. Without
+    /// this flag RUST_LOG decides, and without that `serve` logs info, every other command warn.
     #[arg(long, global = true, value_name = "LEVEL", value_parser = telemetry::filter_text)]
     log: Option<String>,
 

@@ -19,11 +19,11 @@ mod series;
 mod status;
 mod submit;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Extension, Router,
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State},
     http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -31,7 +31,10 @@ use axum::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::state::Shared;
-use crate::config::{Admin, Secret};
+use crate::{
+    config::{Admin, Secret},
+    telemetry::seldom::seldom,
+};
 use openapi::Document;
 use refusal::Refusal;
 
@@ -81,6 +84,8 @@ async fn authorize(State(token): State<Secret>, request: Request, next: Next) ->
     if given.is_some_and(|given| given == token) {
         return next.run(request).await;
     }
+    let peer = request.extensions().get().map(|ConnectInfo::<SocketAddr>(peer)| peer.ip().to_string());
+    seldom!(warn, peer, "refused a request to the admin API: it does not bring the admin token");
     let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "Authorization", "required: Bearer and the admin token");
     ([(header::WWW_AUTHENTICATE, "Bearer")], refusal).into_response()
 }
