@@ -16,7 +16,7 @@ use crate::{
         lingyang, live, receive,
         server::{Limits, Server},
         state::Shared,
-        tls,
+        tls::{Certificates, Taken},
     },
     clock::Clock,
     config::Config,
@@ -24,6 +24,7 @@ use crate::{
     engine::{Engine, Event, Parts},
     link::{Links, Registry, tcp},
     metrics::{Metrics, Reload, StoreCounts},
+    renewal::{self, Renewed},
     retention,
     store::{self, Store},
     telemetry::export::{self, Exporter},
@@ -46,6 +47,7 @@ pub struct Gateway {
     pub link: SocketAddr,
     shared: Shared,
     config: watch::Sender<Arc<Config>>,
+    renewed: Vec<Renewed>,
     stop: watch::Sender<bool>,
     listeners: JoinSet<()>,
     exporter: Option<Exporter>,
@@ -69,21 +71,28 @@ impl Gateway {
     /// As [`start`](Self::start).
     pub async fn start_with(store: Arc<dyn Store>, config: Config) -> Result<Self, CannotStart> {
         let clock = Clock::start();
-        let tls = match &config.listen.tls {
-            Some(files) => Some(tls::load(&files.cert, &files.key).map_err(CannotStart::because)?),
-            None => None,
-        };
+        let tls = config.listen.tls.clone().map(Certificates::new);
+        let admin_tls = config.listen.admin_tls.clone().map(Certificates::new);
         // Every address is taken before anything is sent: a gateway that cannot serve must not deliver either.
         let limits = limits(&config);
-        let mut public = Server::bind(config.listen.public, limits).map_err(CannotStart::because)?;
-        let admin = Server::bind(config.listen.admin.address(), limits).map_err(CannotStart::because)?;
-        let link = tcp::bind(config.listen.link)
-            .map_err(|error| CannotStart(format!("cannot listen on {} (link): {error}", config.listen.link)))?;
-        let link_address = link.local_addr().map_err(CannotStart::because)?;
-        let link_tls = tls.clone().map(|tls| TlsAcceptor::from(Arc::new(tls)));
-        if let Some(tls) = tls {
-            public = public.with_tls(tls);
+        let mut public =
+            Server::bind(config.listen.public, limits).map_err(|error| CannotStart::at("listen.public", error))?;
+        let mut admin = Server::bind(config.listen.admin.address(), limits)
+            .map_err(|error| CannotStart::at("listen.admin", error))?;
+        let (link, link_address) =
+            tcp::bind(config.listen.link).map_err(|error| CannotStart::at("listen.link", error))?;
+        let mut link_tls = None;
+        if let Some(tls) = &tls {
+            public = public.with_tls(tls.server_config().map_err(CannotStart::because)?);
+            let tls = tls.server_config().map_err(CannotStart::because)?;
+            link_tls = Some(TlsAcceptor::from(Arc::new(tls)));
         }
+        if let Some(tls) = &admin_tls {
+            admin = admin.with_tls(tls.server_config().map_err(CannotStart::because)?);
+        }
+        let renewed = [("listen.tls", tls), ("listen.admin_tls", admin_tls)];
+        let renewed = renewed.into_iter().filter_map(|(key, tls)| Some(Renewed { key, certificates: tls? }));
+        let renewed: Vec<_> = renewed.collect();
         let (public_address, admin_address) = (public.local_addr(), admin.local_addr());
         let (tracer, exporter) = export::start(&config.telemetry, clock);
         let (public, admin) = (public.with_tracer(tracer.clone()), admin.with_tracer(tracer.clone()));
@@ -132,6 +141,7 @@ impl Gateway {
             stopping.clone(),
         );
         listeners.spawn(keeping);
+        listeners.spawn(renewal::watch(renewed.clone(), clock, Arc::clone(&shared.metrics), stopping.clone()));
         listeners.spawn(links.listen(link, link_tls, stopping));
 
         Ok(Self {
@@ -140,6 +150,7 @@ impl Gateway {
             link: link_address,
             shared,
             config: config_sender,
+            renewed,
             stop,
             listeners,
             exporter,
@@ -163,25 +174,25 @@ impl Gateway {
         self.shared.metrics.reloaded(Reload::Refused);
     }
 
-    /// Obeys another configuration from now on, and names the sections of which something takes effect only at the next
-    /// start: addresses, the store, what may be reached, and what listeners and answers are held to.
-    #[must_use]
-    pub fn reload(&self, config: Config) -> Vec<&'static str> {
-        let old = Arc::clone(&self.shared.config.borrow());
+    /// Obeys another configuration from now on, but for what is bound, opened or handed out at a start:
+    /// [`Settings::changes`](crate::config::Settings::changes) tells which keys wait for the next one.
+    pub fn reload(&self, config: Config) {
         let config = Arc::new(config);
-        let needs_restart = [
-            ("listen", old.listen != config.listen),
-            ("store", old.store != config.store),
-            ("network", old.network != config.network),
-            ("limits", old.limits != config.limits),
-            ("telemetry", old.telemetry != config.telemetry),
-        ];
+        for one in &self.renewed {
+            let listen = &config.listen;
+            let tls = if one.key == "listen.tls" { &listen.tls } else { &listen.admin_tls };
+            if let Some(tls) = tls
+                && one.certificates.take_up(tls.clone()) == Taken::New
+            {
+                one.tell();
+                one.count(&self.shared.metrics);
+            }
+        }
         self.shared.engine.reload(Arc::clone(&config));
         self.config.send_replace(config);
         self.shared.metrics.reloaded(Reload::Done);
         // A key that is gone lets nobody stay.
         self.shared.registry.recheck();
-        needs_restart.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
     }
 
     /// Stops: accepts nothing more, finishes what is under way, and closes the store.
@@ -207,17 +218,39 @@ impl Gateway {
 
 /// Why a gateway cannot start.
 #[derive(Debug)]
-pub struct CannotStart(String);
+pub struct CannotStart {
+    key: Option<&'static str>,
+    what: String,
+}
 
 impl CannotStart {
+    /// The key of the configuration to change, where one is at fault.
+    #[must_use]
+    pub const fn key(&self) -> Option<&'static str> {
+        self.key
+    }
+
+    /// What is wrong and what to do, without the key.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
     fn because(error: impl fmt::Display) -> Self {
-        Self(error.to_string())
+        Self { key: None, what: error.to_string() }
+    }
+
+    fn at(key: &'static str, error: impl fmt::Display) -> Self {
+        Self { key: Some(key), what: error.to_string() }
     }
 }
 
 impl fmt::Display for CannotStart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        if let Some(key) = self.key {
+            write!(f, "{key}: ")?;
+        }
+        f.write_str(&self.what)
     }
 }
 

@@ -22,6 +22,7 @@ mod listener;
 pub mod metrics;
 pub mod receiver;
 mod recent;
+mod renewal;
 mod retention;
 mod shown;
 pub mod store;

@@ -5,6 +5,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use serde_json::json;
+
 fn pushgate(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pushgate"));
     command.args(args).stdin(Stdio::null());
@@ -97,7 +99,7 @@ fn a_right_configuration_is_one_line() {
     let output = run(&["config", "check", file, "--json"]);
     assert_eq!(
         text(&output.stdout),
-        format!("{{\"file\":\"{file}\",\"apps\":0,\"receivers\":1,\"destinations\":0}}\n")
+        format!("{{\"file\":\"{file}\",\"apps\":0,\"receivers\":1,\"destinations\":0,\"warnings\":[]}}\n")
     );
 }
 
@@ -117,7 +119,74 @@ fn a_wrong_configuration_is_one_line_a_problem_and_exit_1() {
              {file}:4:15: limits.connections: must be from 1 to 1000000\n"
         )
     );
+    let json = run(&["config", "check", file, "--json"]);
+    assert_eq!((json.status.code(), &json.stderr), (Some(1), &output.stderr));
+    let told: Vec<serde_json::Value> =
+        text(&json.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        told,
+        [
+            json!({"file": file, "line": 2, "column": 1, "key": "listen.publik", "message": "unknown key; did you mean `public`?"}),
+            json!({"file": file, "line": 4, "column": 15, "key": "limits.connections", "message": "must be from 1 to 1000000"}),
+        ]
+    );
     assert_eq!(run(&["config", "check", "no/such/file"]).status.code(), Some(1));
+}
+
+#[test]
+fn an_address_in_use_names_what_to_change() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pushgate.toml");
+    let (file, store) = (path.to_str().unwrap(), format!("sqlite:{}", folder.path().join("p.db").display()));
+    let free = "127.0.0.1:0";
+    let cannot = format!("cannot listen on {address}: another program does; stop it, or choose another port");
+    for key in ["public", "admin", "link"] {
+        let mut listen = String::from("[listen]\n");
+        for other in ["public", "admin", "link"] {
+            listen += &format!("{other} = '{}'\n", if other == key { &address } else { free });
+        }
+        fs::write(&path, &listen).unwrap();
+        let failed = run(&["serve", "--config", file, "--store", &store]);
+        let line = listen.lines().position(|line| line.starts_with(key)).unwrap() + 1;
+        let said = text(&failed.stderr);
+        assert_eq!(failed.status.code(), Some(1), "{said}");
+        assert!(said.contains(&format!("error: {file}:{line}: listen.{key}: {cannot}")), "{said}");
+
+        fs::write(&path, listen.replace(&address, free)).unwrap();
+        let flag = format!("--{key}");
+        let failed = run(&["serve", "--config", file, "--store", &store, &flag, &address]);
+        let said = text(&failed.stderr);
+        assert!(said.contains(&format!("error: {flag}: {cannot}")), "{said}");
+    }
+}
+
+#[test]
+fn a_configuration_is_shown_key_by_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pushgate.toml");
+    let file = path.to_str().unwrap();
+    fs::write(&path, "[listen]\nadmin_token = 'hunter2'\n[limits]\nqueue = 7\n").unwrap();
+    let show = |rest: &[&str]| {
+        let output = run(&[&["config", "show", "--config", file, "--link", "127.0.0.1:9"], rest].concat());
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+        text(&output.stdout).to_owned()
+    };
+    let table = show(&[]);
+    let row = |key: &str| {
+        let line =
+            table.lines().find(|line| line.split_whitespace().next() == Some(key)).unwrap_or_else(|| panic!("{key}"));
+        line.split_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(row("listen.admin_token"), ["[secret]", &format!("{file}:2")]);
+    assert_eq!(row("limits.queue"), ["7", &format!("{file}:4")]);
+    assert_eq!(row("limits.device_queue"), ["1000", "default"]);
+    assert_eq!(row("listen.link"), ["127.0.0.1:9", "--link"]);
+    let json = show(&["--json"]);
+    let queue = json!({"key": "limits.queue", "value": "7", "from": "file", "line": 4});
+    assert!(json.lines().any(|line| serde_json::from_str::<serde_json::Value>(line).unwrap() == queue), "{json}");
+    assert!(!table.contains("hunter2") && !json.contains("hunter2"));
 }
 
 /// `pushgate … | head`: no panic, no complaint.

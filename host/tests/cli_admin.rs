@@ -8,9 +8,12 @@ use binary::{
     gateway::{Gateway, KEY, batch, folder},
     pushgate, run,
 };
-use pushgate::api::{
-    server::{Limits, Server},
-    tls,
+use pushgate::{
+    api::{
+        server::{Limits, Server},
+        tls::Certificates,
+    },
+    config::ServerTls,
 };
 use serde_json::Value;
 use std::{
@@ -311,7 +314,8 @@ fn an_answer_that_is_no_gateways_is_told_from_one() {
 async fn a_gateway_behind_tls_is_asked_when_its_certificate_is_trusted() {
     let file = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name);
     let server = Server::bind("127.0.0.1:0".parse().unwrap(), Limits::default()).unwrap();
-    let server = server.with_tls(tls::load(&file("cert.pem"), &file("key.pem")).unwrap());
+    let tls = ServerTls::from_files(&file("cert.pem"), &file("key.pem")).unwrap();
+    let server = server.with_tls(Certificates::new(tls).server_config().unwrap());
     let url = format!("https://localhost:{}", server.local_addr().port());
     let router = Router::new().route("/api/devices", get(async || r#"{"devices":[]}"#));
     tokio::spawn(server.run(router, std::future::pending()));
@@ -324,5 +328,5 @@ async fn a_gateway_behind_tls_is_asked_when_its_certificate_is_trusted() {
     assert_eq!((trusted.code, trusted.stderr.as_str()), (Some(0), "no device is connected\n"));
     let without = asked("key.pem").await;
     assert_eq!((without.code, without.stdout.as_str()), (Some(1), ""));
-    assert!(without.stderr.contains("SSL_CERT_FILE"), "{}", without.stderr);
+    assert!(without.stderr.contains("--ca") && without.stderr.contains("SSL_CERT_FILE"), "{}", without.stderr);
 }

@@ -13,9 +13,12 @@ use axum::{Router, body::Body, extract::ConnectInfo, http::Request, http::Versio
 use http_body_util::BodyExt;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use pushgate::api::{
-    server::{Limits, Server},
-    tls,
+use pushgate::{
+    api::{
+        server::{Limits, Server},
+        tls::Certificates,
+    },
+    config::ServerTls,
 };
 use rustls::{
     ClientConfig, RootCertStore,
@@ -36,7 +39,8 @@ fn file(name: &str) -> PathBuf {
 }
 
 async fn start(limits: Limits) -> SocketAddr {
-    let config = tls::load(&file("cert.pem"), &file("key.pem")).expect("a certificate and its key");
+    let tls = ServerTls::from_files(&file("cert.pem"), &file("key.pem")).expect("a certificate and its key");
+    let config = Certificates::new(tls).server_config().expect("TLS");
     let server = Server::bind("127.0.0.1:0".parse().expect("an address"), limits).expect("a free port");
     let server = server.with_tls(config);
     let addr = server.local_addr();
@@ -117,14 +121,14 @@ async fn a_handshake_that_stops_is_closed_and_keeps_nobody_waiting() {
 #[test]
 fn a_file_at_fault_is_named_with_what_belongs_there() {
     let cases = [
-        ("absent.pem", "key.pem", ["tls.cert", "absent.pem", "certificate chain"]),
-        ("key.pem", "key.pem", ["tls.cert", "key.pem", "BEGIN CERTIFICATE"]),
-        ("cert.pem", "absent.pem", ["tls.key", "absent.pem", "private key"]),
-        ("cert.pem", "cert.pem", ["tls.key", "cert.pem", "BEGIN PRIVATE KEY"]),
-        ("cert.pem", "other-key.pem", ["tls.key", "other-key.pem", "not the key of the certificate"]),
+        ("absent.pem", "key.pem", ["cert: ", "absent.pem", "give a file"]),
+        ("key.pem", "key.pem", ["cert: ", "key.pem", "BEGIN CERTIFICATE"]),
+        ("cert.pem", "absent.pem", ["key: ", "absent.pem", "give a file"]),
+        ("cert.pem", "cert.pem", ["key: ", "cert.pem", "BEGIN PRIVATE KEY"]),
+        ("cert.pem", "other-key.pem", ["key: ", "other-key.pem", "not the key of the first certificate"]),
     ];
     for (cert, key, named) in cases {
-        let message = tls::load(&file(cert), &file(key)).expect_err("two that do not fit").to_string();
+        let message = ServerTls::from_files(&file(cert), &file(key)).expect_err("two that do not fit").to_string();
         for name in named {
             assert!(message.contains(name), "{cert} {key}: {message}");
         }

@@ -118,6 +118,31 @@ async fn sighup_changes_what_the_file_changes_and_drops_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_says_what_changes_and_when_that_counts() {
+    let receiver = Receiver::uplink(0).await;
+    let im = |token: &str| format!("[[tencent.receivers]]\nname = 'im'\nsdk_app_id = '1'\ntoken = '{token}'\n");
+    let place = Place::new(BINARY, &(destination("acme", &receiver) + &destination("old", &receiver) + &im("hunter2")));
+    let gateway = place.start().await;
+    let limits = "[limits]\nbody_bytes = 2048\nqueue = 7\n";
+    let acme = destination("acme", &receiver) + "timeout_ms = 2000\n";
+    place.configure(&(acme + &destination("new", &receiver) + &im("hunter3") + limits));
+    gateway.signal("HUP");
+    for line in [
+        "- uplink.destinations[old] (now)",
+        "+ uplink.destinations[new] (now)",
+        "uplink.destinations[acme].timeout_ms: 5000 → 2000 (now)",
+        "tencent.receivers[im].token: changed (now)",
+        "limits.queue: 100000 → 7 (now)",
+        "limits.body_bytes: 1048576 → 2048 (at the next start)",
+    ] {
+        gateway.until_says(line).await;
+    }
+    gateway.signal("HUP");
+    gateway.until_says("nothing in it has changed").await;
+    assert!(!gateway.said().contains("hunter"), "{}", gateway.said());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_under_load_loses_nothing_and_has_a_bound() {
     const STOPS: usize = 8;
     const LONGEST_LIFE_MS: u64 = 400;

@@ -14,10 +14,10 @@ use crate::admin_json;
 pub async fn all_deliveries(admin: SocketAddr, query: &str) -> Vec<Value> {
     let (mut all, mut cursor) = (Vec::new(), String::new());
     loop {
-        let mut page = admin_json(admin, &format!("/api/deliveries?limit=1000&cursor={cursor}&{query}")).await;
+        let mut page = admin_json(admin, &format!("/api/deliveries?limit=1000{cursor}&{query}")).await;
         all.append(page["deliveries"].as_array_mut().expect("a list"));
         let Some(next) = page["next"].as_str() else { return all };
-        next.clone_into(&mut cursor);
+        cursor = format!("&cursor={next}");
     }
 }
 

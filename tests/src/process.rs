@@ -98,8 +98,17 @@ impl Place {
     ///
     /// When it cannot be written.
     pub fn configure(&self, rest: &str) {
+        self.configure_listening("", rest);
+    }
+
+    /// Writes the configuration file again, with these lines in its `[listen]`.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be written.
+    pub fn configure_listening(&self, listen: &str, rest: &str) {
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
-        self.configure_at(free, free, free, rest);
+        self.configure_at([free; 3], listen, rest);
     }
 
     /// Writes the configuration file again, so that the next gateway listens where this one does: to be found again by
@@ -109,12 +118,12 @@ impl Place {
     ///
     /// When it cannot be written.
     pub fn configure_as(&self, process: &Process, rest: &str) {
-        self.configure_at(process.public, process.admin, process.link, rest);
+        self.configure_at([process.public, process.admin, process.link], "", rest);
     }
 
-    fn configure_at(&self, public: SocketAddr, admin: SocketAddr, link: SocketAddr, rest: &str) {
+    fn configure_at(&self, [public, admin, link]: [SocketAddr; 3], listen: &str, rest: &str) {
         let text = format!(
-            "[listen]\npublic = '{public}'\nadmin = '{admin}'\nlink = '{link}'\n\
+            "[listen]\npublic = '{public}'\nadmin = '{admin}'\nlink = '{link}'\n{listen}\n\
              [store]\nurl = 'sqlite:{}'\n[network]\nallow_private = true\n\
              [[lingyang.apps]]\nid = '{APP_ID}'\nkeys = ['{KEY}']\ncids = [[1003200, 1003299], [5003000, 5003999]]\n\
              [[uplink.receivers]]\nname = 'ucloud'\n{rest}",
@@ -166,7 +175,7 @@ impl Starting {
             let lines = said.lines();
             let mut words = lines.iter().map(|line| line.split_whitespace());
             let mut line = words.find_map(|mut words| (words.next() == Some(name)).then_some(words))?;
-            line.next()?.trim_start_matches("http://").parse().ok()
+            line.next()?.rsplit('/').next()?.parse().ok()
         };
         let (public, admin, link) = until("the gateway says its addresses", async || {
             if let Ok(Some(status)) = child.0.try_wait() {

@@ -76,9 +76,9 @@ impl Rig {
     /// # Panics
     ///
     /// When the configuration is wrong.
-    pub fn reload(&self, rest: &str) -> Vec<&'static str> {
+    pub fn reload(&self, rest: &str) {
         let rest = with_app("", rest);
-        self.gateway.reload(config(&self.folder, &self.listen, &rest))
+        self.gateway.reload(config(&self.folder, &self.listen, &rest));
     }
 
     /// Reloads the configuration without one of the app's keys.
@@ -88,7 +88,7 @@ impl Rig {
     /// When the configuration is wrong.
     pub fn reload_without(&self, key: &str) {
         let rest = self.rest.replacen(&format!("'{key}'"), "", 1).replacen("[, ", "[", 1).replacen(", ]", "]", 1);
-        let _ = self.gateway.reload(config(&self.folder, &self.listen, &rest));
+        self.gateway.reload(config(&self.folder, &self.listen, &rest));
     }
 
     /// Connects the device `cid` with a WebSocket.

@@ -413,7 +413,7 @@ async fn a_key_counts_from_the_reload_that_brings_it_to_the_one_that_takes_it() 
             "[network]\nallow_private = true\n[[lingyang.apps]]\nid = '{APP_ID}'\nkeys = [{keys}]\n\
              cids = [[1003200, 1003299], [5003000, 5003999]]\n{webhook}"
         );
-        let _ = rig.gateway.reload(Config::parse(&text, "pushgate.toml").unwrap());
+        rig.gateway.reload(Config::parse(&text, "pushgate.toml").unwrap());
     };
     let both = format!("'{KEY}', '{NEXT_KEY}'");
     let turned = format!("'{NEXT_KEY}', '{KEY}'");

@@ -365,7 +365,7 @@ async fn a_reload_adds_and_removes_destinations_and_drops_nothing() {
     let receiver = Receiver::uplink(0).await;
     let rig = Rig::start("").await;
     assert_eq!(rig.admin(Request::post("/api/uplink/acme", batch(1))).await.status, 404);
-    assert_eq!(rig.reload(&uplink(&receiver, "")), [] as [&str; 0]);
+    rig.reload(&uplink(&receiver, ""));
     let first = submit(&rig, &batch(1)).await;
     rig.until_state(&first[0], "delivered").await;
 

@@ -10,7 +10,7 @@ mod connection;
 mod stream;
 pub(super) mod upgraded;
 
-use std::{error::Error, fmt, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -27,6 +27,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::body::BodyLimits;
+pub use crate::listener::BindError;
 use crate::{
     listener::{self, Buffers},
     telemetry::{seldom::Seldom, trace::Tracer},
@@ -85,9 +86,7 @@ impl Server {
     ///
     /// [`BindError`] names the address and says what to do.
     pub fn bind(address: SocketAddr, limits: Limits) -> Result<Self, BindError> {
-        let failed = |source| BindError { address, source };
-        let listener = listener::bind(address, Buffers::Automatic).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let (listener, address) = listener::bind(address, Buffers::Automatic)?;
         Ok(Self { listener, address, limits, tls: None, tracer: Tracer::default() })
     }
 
@@ -182,38 +181,6 @@ impl Server {
             tracing::warn!(%address, connections = connections.len(), "cut off connections that were not done in time");
             connections.shutdown().await;
         }
-    }
-}
-
-/// Why a listener could not be bound.
-#[derive(Debug)]
-pub struct BindError {
-    address: SocketAddr,
-    source: io::Error,
-}
-
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, source } = self;
-        write!(f, "cannot listen on {address}: ")?;
-        match source.kind() {
-            io::ErrorKind::AddrInUse => {
-                write!(f, "another program does; stop it, or choose another port (port 0 takes a free one)")
-            }
-            io::ErrorKind::PermissionDenied => {
-                write!(f, "not permitted; choose a port from 1024 up, or grant this program CAP_NET_BIND_SERVICE")
-            }
-            io::ErrorKind::AddrNotAvailable => {
-                write!(f, "this machine has no such address; choose one of its own, or 0.0.0.0 for all of them")
-            }
-            _ => write!(f, "{source}; choose another address"),
-        }
-    }
-}
-
-impl Error for BindError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.source)
     }
 }
 

@@ -5,8 +5,8 @@
 
 use super::Failure;
 use crate::{
-    config::{Secret, Target},
-    shown,
+    config::{ClientTls, Secret, Target},
+    courier, shown,
 };
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, StatusCode, Uri, header, uri::Scheme};
@@ -17,10 +17,10 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls::{CertificateError, ClientConfig, InvalidMessage, RootCertStore, crypto::ring};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
-use std::{error::Error, fmt::Write, sync::Arc, time::Duration};
+use std::{error::Error, fmt::Write, path::PathBuf, sync::Arc, time::Duration};
 
 /// The time for everything about one request (ours): a page takes milliseconds, a commit on a slow disk a second.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -40,6 +40,10 @@ pub(super) struct Gateway {
     /// The gateway's listen.admin_token, if it has one
     #[arg(long = "admin-token", value_name = "TOKEN", env = "PUSHGATE_ADMIN_TOKEN", hide_env_values = true)]
     token: Option<Secret>,
+
+    /// A PEM file of the authority that signed an https gateway's certificate, trusted beside the system's
+    #[arg(long, value_name = "FILE", env = "PUSHGATE_CA")]
+    ca: Option<PathBuf>,
 }
 
 /// Asks one gateway.
@@ -82,9 +86,12 @@ impl Gateway {
             ));
         }
         let authorization = self.token.as_ref().map(bearer).transpose()?;
-        let connector = connector(uri).map_err(|reason| {
+        let own = self.ca.as_deref().map(ClientTls::with_authority).transpose();
+        let own = own.map_err(|what| Failure::Operation(format!("--ca (or PUSHGATE_CA): {what}")))?;
+        let connector = connector(uri, own.as_ref()).map_err(|reason| {
             let url = &self.url;
-            let advice = "install the system's CA bundle (ca-certificates) or name one in SSL_CERT_FILE";
+            let advice = "name the gateway's own with --ca, install the system's CA bundle (ca-certificates), or name one in \
+                          SSL_CERT_FILE";
             Failure::Operation(format!("{url} needs TLS and there is no authority to trust ({reason}): {advice}"))
         })?;
         Ok(AdminApi {
@@ -166,9 +173,15 @@ impl AdminApi {
 
     fn unreached(&self, error: &hyper_util::client::legacy::Error) -> Trouble {
         let (base, reason) = (&self.base, error.source().map(reason).unwrap_or_default());
+        if let Some(tls) = courier::tls_cause(error) {
+            return Trouble::Wrong(format!("no trusted connection to {base}: {reason}; {}", tls_advice(&tls)));
+        }
         Trouble::Away(if error.is_connect() {
             let advice = "is `pushgate serve` running? give its address with --admin";
             format!("cannot reach the gateway at {base}: {reason}; {advice}")
+        } else if base.starts_with("http:") {
+            let advice = "is this the address of a gateway's admin listener, and is it plain http, not https?";
+            format!("no answer from {base}: {reason}; {advice}")
         } else {
             format!("no answer from {base}: {reason}; is this the address of a gateway's admin listener?")
         })
@@ -261,19 +274,40 @@ fn bearer(token: &Secret) -> Result<header::HeaderValue, Failure> {
 }
 
 /// Certificate authorities are loaded for `https` alone: a machine without any can ask over plain `http`.
-fn connector(uri: &Uri) -> Result<HttpsConnector<HttpConnector>, String> {
-    let provider = ring::default_provider();
-    let builder = if uri.scheme() == Some(&Scheme::HTTPS) {
-        HttpsConnectorBuilder::new().with_provider_and_native_roots(provider).map_err(|error| error.to_string())?
-    } else {
-        let config = ClientConfig::builder_with_provider(Arc::new(provider))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth();
-        HttpsConnectorBuilder::new().with_tls_config(config)
-    };
-    Ok(builder.https_or_http().enable_http1().build())
+fn connector(uri: &Uri, own: Option<&ClientTls>) -> Result<HttpsConnector<HttpConnector>, String> {
+    let mut roots = RootCertStore::empty();
+    if uri.scheme() == Some(&Scheme::HTTPS) {
+        let system = rustls_native_certs::load_native_certs();
+        roots.add_parsable_certificates(system.certs);
+        roots.add_parsable_certificates(own.into_iter().flat_map(ClientTls::authorities).cloned());
+        if roots.is_empty() {
+            return Err(system.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string));
+        }
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build())
+}
+
+/// What to do about a gateway that cannot be spoken with in confidence.
+fn tls_advice(error: &rustls::Error) -> &'static str {
+    use rustls::Error::{InvalidCertificate, InvalidMessage as Message};
+    match error {
+        InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
+            "name the authority that signed its certificate with --ca or in PUSHGATE_CA"
+        }
+        InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) => {
+            "give --admin with a name that its certificate is for"
+        }
+        InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            "renew the gateway's certificate (listen.admin_tls); it takes a new one up by itself"
+        }
+        Message(InvalidMessage::InvalidContentType) => "it speaks no TLS: write http:// in --admin",
+        _ => "is this the address of a gateway's admin listener, and is its certificate right (listen.admin_tls)?",
+    }
 }
 
 /// Joins an error and its causes into one line, leaving out a text that only repeats its predecessor.

@@ -6,6 +6,7 @@ mod admin;
 mod bench;
 mod check;
 mod config;
+mod configured;
 mod deliveries;
 mod demo;
 mod device;

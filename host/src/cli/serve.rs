@@ -2,17 +2,18 @@
 
 use super::{
     Failure, Outcome,
+    configured::Configured,
     output::Output,
     stop::{Hangup, Stop},
 };
 use crate::{
-    config::{Admin, Config, StoreUrl},
+    config::{Change, Config, Listen, Loaded, When},
     device::WEBSOCKET_PATH,
     files,
     gateway::Gateway,
     telemetry::LogFormat,
 };
-use std::{net::SocketAddr, path::PathBuf};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Run the gateway
 ///
@@ -28,51 +29,8 @@ Examples:
   pushgate serve --config /etc/pushgate/pushgate.toml
   pushgate serve --public 0.0.0.0:8080 --store sqlite:/var/lib/pushgate/pushgate.db")]
 pub(crate) struct Args {
-    /// The configuration file; `pushgate config example` prints one
-    #[arg(long, value_name = "FILE", env = "PUSHGATE_CONFIG")]
-    config: Option<PathBuf>,
-
-    /// IP:PORT of the device API and the receivers (HTTP) [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR")]
-    public: Option<SocketAddr>,
-
-    /// IP:PORT of the admin API, console, metrics and health (HTTP) [default: 127.0.0.1:8081]
-    ///
-    /// On an address that other hosts can reach, the configuration must have listen.admin_token.
-    #[arg(long, value_name = "ADDR")]
-    admin: Option<SocketAddr>,
-
-    /// IP:PORT of the device link (TCP; its WebSockets come to --public) [default: 127.0.0.1:8082]
-    #[arg(long, value_name = "ADDR")]
-    link: Option<SocketAddr>,
-
-    /// Where accepted work is kept: sqlite:PATH or redis://… [default: sqlite:pushgate.db]
-    #[arg(long, value_name = "URL", env = "PUSHGATE_STORE", hide_env_values = true)]
-    store: Option<StoreUrl>,
-}
-
-impl Args {
-    /// Reads the configuration file, if one was given, and lets the flags win over it. SIGHUP asks again.
-    fn configuration(&self) -> Result<Config, Failure> {
-        let mut config = match &self.config {
-            Some(path) => Config::load(path).map_err(|error| Failure::Operation(error.to_string()))?,
-            None => Config::default(),
-        };
-        if let Some(address) = self.public {
-            config.listen.public = address;
-        }
-        if let Some(address) = self.admin {
-            config.listen.admin = Admin::new(address, config.listen.admin.token().cloned())
-                .map_err(|error| Failure::Operation(format!("--admin {address}: {error}")))?;
-        }
-        if let Some(address) = self.link {
-            config.listen.link = address;
-        }
-        if let Some(url) = &self.store {
-            config.store.url = url.clone();
-        }
-        Ok(config)
-    }
+    #[command(flatten)]
+    configured: Configured,
 }
 
 /// Runs the gateway until it is told to stop.
@@ -80,17 +38,20 @@ pub(crate) async fn run(args: Args, out: Output, log: LogFormat) -> Outcome {
     let mut stop = Stop::listen()?;
     let mut hangup = Hangup::listen()?;
 
-    let config = args.configuration()?;
-    open_files(&config);
-    let begin = Begin::of(&config);
-    let gateway = Gateway::start(config).await.map_err(|error| Failure::Operation(error.to_string()))?;
+    let mut loaded = args.configured.load()?;
+    tell_warnings(&args.configured, &loaded);
+    open_files(&loaded.config);
+    let begin = Begin::of(&loaded.config);
+    let gateway = Gateway::start(loaded.config.clone())
+        .await
+        .map_err(|error| Failure::Operation(args.configured.explain(&loaded.settings, &error)))?;
     match log {
         LogFormat::Text => begin.note(&gateway, out),
         LogFormat::Json => begin.log(&gateway),
     }
     loop {
         tokio::select! {
-            () = hangup.heard() => reload(&args, &gateway),
+            () = hangup.heard() => reload(&args.configured, &gateway, &mut loaded),
             () = stop.asked() => break,
         }
     }
@@ -102,7 +63,7 @@ pub(crate) async fn run(args: Args, out: Output, log: LogFormat) -> Outcome {
 /// What there is to say of a gateway once it serves.
 struct Begin {
     store: String,
-    has_tls: bool,
+    listen: Listen,
     has_nothing: bool,
 }
 
@@ -110,7 +71,7 @@ impl Begin {
     fn of(config: &Config) -> Self {
         Self {
             store: config.store.url.to_string(),
-            has_tls: config.listen.tls.is_some(),
+            listen: config.listen.clone(),
             has_nothing: config.lingyang.apps().is_empty()
                 && config.uplink == crate::config::Uplink::default()
                 && config.tencent == crate::config::Tencent::default(),
@@ -119,10 +80,11 @@ impl Begin {
 
     /// Says it to a person.
     fn note(&self, gateway: &Gateway, out: Output) {
-        let Self { store, has_tls, has_nothing } = self;
-        let (http, ws, tcp) = if *has_tls { ("https", "wss", "TLS") } else { ("http", "ws", "TCP") };
+        let Self { store, listen, has_nothing } = self;
+        let (http, ws, tcp) = if listen.tls.is_some() { ("https", "wss", "TLS") } else { ("http", "ws", "TCP") };
+        let admin = if listen.admin_tls.is_some() { "https" } else { "http" };
         out.note(format_args!("public  {http}://{}   device API and receivers", gateway.public));
-        out.note(format_args!("admin   http://{}   submission, deliveries, inbox", gateway.admin));
+        out.note(format_args!("admin   {admin}://{}   submission, deliveries, inbox", gateway.admin));
         out.note(format_args!("link    {}          device link ({tcp})", gateway.link));
         out.note(format_args!("        {ws}://{}{WEBSOCKET_PATH}   device link (WebSocket)", gateway.public));
         out.note(format_args!("store   {store}"));
@@ -132,18 +94,34 @@ impl Begin {
             );
             out.note("it, and start again with --config pushgate.toml.");
         }
-        out.note(format_args!("Try     curl http://{}/api/status", gateway.admin));
+        out.note(format_args!("Try     {}", hint(listen, gateway.admin)));
     }
 
     /// Says it to what collects logs.
     fn log(&self, gateway: &Gateway) {
         let Gateway { public, admin, link, .. } = gateway;
-        let (version, store, tls) = (env!("CARGO_PKG_VERSION"), &*self.store, self.has_tls);
-        tracing::info!(version, %public, %admin, %link, tls, store, "serving");
+        let (version, store, tls) = (env!("CARGO_PKG_VERSION"), &*self.store, self.listen.tls.is_some());
+        let admin_tls = self.listen.admin_tls.is_some();
+        tracing::info!(version, %public, %admin, %link, tls, admin_tls, store, "serving");
         if self.has_nothing {
             tracing::warn!("no destination, receiver or app is configured yet: see `pushgate config example`");
         }
     }
+}
+
+/// What to type first, to ask the admin listener at `address`.
+fn hint(listen: &Listen, mut address: SocketAddr) -> String {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    let token = if listen.admin.token().is_some() { "PUSHGATE_ADMIN_TOKEN=… " } else { "" };
+    let (scheme, ca) = match listen.admin_tls {
+        Some(_) => ("https", "   (with --ca FILE if your own authority signed its certificate)"),
+        None => ("http", ""),
+    };
+    format!("{token}pushgate status --admin {scheme}://{address}{ca}")
 }
 
 /// Makes room for the connections that the configuration allows, or says that there is none.
@@ -159,17 +137,15 @@ fn open_files(config: &Config) {
     }
 }
 
-/// Reads the configuration again; one that is wrong changes nothing.
-fn reload(args: &Args, gateway: &Gateway) {
-    match args.configuration() {
-        Ok(config) => {
-            let needs_restart = gateway.reload(config);
+/// Reads the configuration again and says what is different; one that is wrong changes nothing.
+fn reload(configured: &Configured, gateway: &Gateway, loaded: &mut Loaded) {
+    match configured.load() {
+        Ok(new) => {
+            gateway.reload(new.config.clone());
             tracing::info!("obeying the configuration as it is now");
-            for section in needs_restart {
-                tracing::warn!(
-                    "[{section}] has changed: what listens and what is reached stays as it was until the next start"
-                );
-            }
+            tell_changes(&loaded.settings.changes(&new.settings));
+            tell_warnings(configured, &new);
+            *loaded = new;
         }
         Err(Failure::Operation(what) | Failure::Usage(what)) => {
             gateway.reload_refused();
@@ -179,43 +155,46 @@ fn reload(args: &Args, gateway: &Gateway) {
     }
 }
 
+/// Logs a line a change; those that wait stand out.
+fn tell_changes(changes: &[Change]) {
+    /// More than anybody reads (ours).
+    const MOST: usize = 200;
+    for change in changes.iter().take(MOST) {
+        match change.when() {
+            When::Now => tracing::info!("{change}"),
+            When::NextStart | When::Overruled(_) => tracing::warn!("{change}"),
+        }
+    }
+    match changes.len().checked_sub(MOST) {
+        Some(more @ 1..) => tracing::info!("and {more} changes more"),
+        _ if changes.is_empty() => tracing::info!("nothing in it has changed"),
+        _ => {}
+    }
+}
+
+fn tell_warnings(configured: &Configured, loaded: &Loaded) {
+    for warning in &loaded.warnings {
+        tracing::warn!("{}:{warning}", configured.file());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-
-    fn args() -> Args {
-        Args { config: None, public: None, admin: None, link: None, store: None }
-    }
+    use crate::config::{Admin, Secret};
 
     #[test]
-    fn without_flags_or_file_everything_has_its_default() {
-        assert_eq!(args().configuration().unwrap(), Config::default());
-    }
-
-    #[test]
-    fn flags_win_over_the_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pushgate.toml");
-        fs::write(&path, "[listen]\npublic = '127.0.0.1:1'\nlink = '127.0.0.1:2'\nadmin_token = 't'\n").unwrap();
-        let args = Args {
-            config: Some(path),
-            public: Some(([127, 0, 0, 1], 11).into()),
-            admin: Some(([0, 0, 0, 0], 13).into()),
-            store: Some("sqlite:x.db".parse().unwrap()),
-            ..args()
-        };
-        let config = args.configuration().unwrap();
-        assert_eq!(config.listen.public.port(), 11);
-        assert_eq!(config.listen.link.port(), 2);
-        assert_eq!((config.listen.admin.address().port(), config.listen.admin.token().is_some()), (13, true));
-        assert_eq!(config.store.url.to_string(), "sqlite:x.db");
-    }
-
-    #[test]
-    fn no_flag_opens_the_admin_api_to_everybody() {
-        let args = Args { admin: Some(([0, 0, 0, 0], 13).into()), ..args() };
-        let Err(Failure::Operation(what)) = args.configuration() else { panic!("must fail") };
-        assert!(what.contains("--admin 0.0.0.0:13") && what.contains("listen.admin_token"), "{what}");
+    fn the_first_thing_to_try_is_right_as_it_is_typed() {
+        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let open = Listen::default();
+        let token = Secret::new("hunter2").ok();
+        let closed = Listen { admin: Admin::new(at("0.0.0.0:81"), token).unwrap(), ..Listen::default() };
+        for (listen, address, typed) in [
+            (&open, "127.0.0.1:8081", "pushgate status --admin http://127.0.0.1:8081"),
+            (&closed, "0.0.0.0:81", "PUSHGATE_ADMIN_TOKEN=… pushgate status --admin http://127.0.0.1:81"),
+            (&closed, "[::]:81", "PUSHGATE_ADMIN_TOKEN=… pushgate status --admin http://[::1]:81"),
+        ] {
+            assert_eq!(hint(listen, at(address)), typed);
+        }
     }
 }

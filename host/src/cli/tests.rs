@@ -72,7 +72,6 @@ fn wrong_command_lines() {
         "pushgate demo --color sometimes",
         "pushgate demo --log pushgate=loud",
         "pushgate serve --public localhost:80",
-        "pushgate serve --store x.db",
         "pushgate push uplink",
         "pushgate push uplink --url h",
         "pushgate push events --url http://h/",

@@ -2,16 +2,11 @@
 //! certificate that says who is sending.
 
 use super::{
+    pem::{Fingerprint, certificates, certified},
     reader::{Section, Value},
     target::Target,
 };
-use rustls::{
-    Error, RootCertStore,
-    client::ResolvesClientCert,
-    crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    sign::{CertifiedKey, SingleCertAndKey},
-};
+use rustls::{RootCertStore, client::ResolvesClientCert, pki_types::CertificateDer, sign::SingleCertAndKey};
 use sha2::{Digest, Sha256};
 use std::{
     fmt, fs,
@@ -32,9 +27,6 @@ struct Contents {
     authorities: Vec<CertificateDer<'static>>,
     certificate: Option<Arc<dyn ResolvesClientCert>>,
 }
-
-/// What tells one [`ClientTls`] from another: a SHA-256 over the contents.
-pub(crate) type Fingerprint = [u8; 32];
 
 /// Whether a [`ClientTls`] still exists, without keeping it.
 pub(crate) struct InUse(Weak<Contents>);
@@ -90,7 +82,7 @@ impl ClientTls {
         key: &'static str,
     ) -> (Option<Target>, Option<Self>) {
         let written = section.value(url);
-        let target = written.as_ref().and_then(|value| value.parse(str::parse));
+        let target = written.as_ref().and_then(Target::read);
         let tls = Self::read(section, key, target.as_ref());
         if written.is_none()
             && let Some(value) = section.value(key)
@@ -116,8 +108,9 @@ impl ClientTls {
         let certificate = match (cert, key) {
             (Some(cert), Some(key)) => {
                 let chain = cert.parse_file(|pem| certificates(pem, &mut digest));
-                let secret = key.parse_file(private_key);
-                Some(certified(chain?, secret?, &key, &mut digest)?)
+                let secret = key.parse_key_file(&mut digest);
+                let certified = certified(chain?, secret?).map_err(|what| key.report(what)).ok()?;
+                Some(Arc::new(SingleCertAndKey::from(certified)) as Arc<dyn ResolvesClientCert>)
             }
             (None, None) => None,
             _ => return None,
@@ -152,41 +145,6 @@ impl fmt::Debug for ClientTls {
     }
 }
 
-const CERTIFICATES: &str = "holds no certificate: give a file in PEM (-----BEGIN CERTIFICATE-----)";
-const KEY: &str = "holds no private key that can be read: give an unencrypted one in PEM (-----BEGIN PRIVATE KEY-----)";
-
-impl Value<'_> {
-    /// What `parse` makes of the contents of the file this string names, a relative path starting from the folder of
-    /// the configuration.
-    fn parse_file<T>(&self, parse: impl FnOnce(&[u8]) -> Result<T, &'static str>) -> Option<T> {
-        let folder = self.source().folder();
-        self.parse(|path| {
-            if path.is_empty() {
-                return Err("must name a PEM file".to_owned());
-            }
-            let path = folder.join(path);
-            let contents = fs::read(&path)
-                .map_err(|error| format!("{}: {error}; name a file that the gateway may read", path.display()))?;
-            parse(&contents).map_err(|what| format!("{}: {what}", path.display()))
-        })
-    }
-}
-
-/// Reads a file of at least one certificate and nothing broken.
-fn certificates(pem: &[u8], digest: &mut Sha256) -> Result<Vec<CertificateDer<'static>>, &'static str> {
-    let found: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| CERTIFICATES)?;
-    if found.is_empty() {
-        return Err(CERTIFICATES);
-    }
-    // The count and the lengths too, so that no other certificates run together to the same bytes.
-    digest.update(found.len().to_le_bytes());
-    for certificate in &found {
-        digest.update(certificate.len().to_le_bytes());
-        digest.update(certificate);
-    }
-    Ok(found)
-}
-
 fn authorities(found: Vec<CertificateDer<'static>>) -> Result<Vec<CertificateDer<'static>>, &'static str> {
     let mut store = RootCertStore::empty();
     for certificate in &found {
@@ -195,33 +153,6 @@ fn authorities(found: Vec<CertificateDer<'static>>) -> Result<Vec<CertificateDer
         )?;
     }
     Ok(found)
-}
-
-fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, &'static str> {
-    // The reader's own error quotes the line it stopped at, which here may be part of a secret.
-    PrivateKeyDer::from_pem_slice(pem).map_err(|_| KEY)
-}
-
-/// Joins a chain and the key named by `key`, which must be that of the chain's first certificate.
-fn certified(
-    chain: Vec<CertificateDer<'static>>,
-    secret: PrivateKeyDer<'static>,
-    key: &Value<'_>,
-    digest: &mut Sha256,
-) -> Option<Arc<dyn ResolvesClientCert>> {
-    digest.update(secret.secret_der());
-    match CertifiedKey::from_der(chain, secret, &ring::default_provider()) {
-        Ok(certified) => Some(Arc::new(SingleCertAndKey::from(certified))),
-        Err(Error::InconsistentKeys(_)) => {
-            key.report("is not the key of the first certificate in `cert`; name the two that were made together");
-            None
-        }
-        // rustls says which kinds of key it takes, and nothing of this one.
-        Err(error) => {
-            key.report(format_args!("cannot be used ({error}); give an RSA, ECDSA or Ed25519 key in PEM"));
-            None
-        }
-    }
 }
 
 #[cfg(test)]

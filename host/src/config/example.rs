@@ -36,7 +36,7 @@ mod tests {
         let document = DeTable::parse(&text).unwrap();
         let config = Section::document(&source, &document, Config::read);
         assert_eq!(*source.absent.borrow(), [""; 0], "keys that the example does not show");
-        assert_eq!(source.into_problems(), []);
+        assert_eq!(source.into_found().problems, []);
         assert!(!config.lingyang.apps().is_empty());
     }
 
@@ -51,8 +51,8 @@ mod tests {
         // Off by default, so what it shows can only be a sample.
         assert!(shown.telemetry.otlp.take().is_some() && shown.telemetry.resource.drain(..).next().is_some());
         assert_eq!(shown.telemetry, default.telemetry);
-        // Off by default, so what it shows can only be a sample.
-        assert!(shown.listen.tls.take().is_some() && shown.listen.admin.token().is_some());
+        assert!(shown.listen.tls.take().is_some() && shown.listen.admin_tls.take().is_some());
+        assert!(shown.listen.admin.token().is_some());
         assert_eq!(
             (shown.listen.public, shown.listen.admin.address(), shown.listen.link),
             (default.listen.public, default.listen.admin.address(), default.listen.link)

@@ -4,6 +4,7 @@ use super::{
     client_tls::ClientTls,
     reader::{Section, Value},
     secret::{HEADER_ADVICE, Secret, fits_a_header},
+    settings::Noted,
     target::Target,
 };
 use std::ops::RangeInclusive;
@@ -88,6 +89,9 @@ impl App {
 
     fn read(section: &mut Section<'_>, taken: &mut Taken) -> Option<Self> {
         let id = section.required("id", |value| taken.id(value));
+        if let Some(id) = &id {
+            section.call(id);
+        }
         let keys = section.required("keys", |value| {
             let keys = value.non_empty_list("devices and servers of an app need a key")?;
             Some(keys.iter().filter_map(Secret::read_for_header).collect())
@@ -113,7 +117,7 @@ struct Taken {
 
 impl Taken {
     fn id(&mut self, value: &Value<'_>) -> Option<String> {
-        let id = value.parse(|text| match text {
+        let id = value.parse_unnoted(|text| match text {
             text if !fits_a_header(text) => Err(HEADER_ADVICE),
             text if text.len() > MAX_ID_LEN => Err("must be at most 64 bytes"),
             text => Ok(text.to_owned()),
@@ -132,7 +136,7 @@ impl Taken {
             value.report("must be the first and the last cid of a range, such as [1003200, 1003299]");
             return None;
         };
-        let (first, last) = (first.integer(1..=u32::MAX), last.integer(1..=u32::MAX));
+        let (first, last) = (first.integer_unnoted(1..=u32::MAX), last.integer_unnoted(1..=u32::MAX));
         let range = first?..=last?;
         if range.is_empty() {
             value.report("the first cid is greater than the last");
@@ -147,6 +151,7 @@ impl Taken {
             ));
             return None;
         }
+        value.note(Noted::Text(format!("[{}, {}]", range.start(), range.end())));
         self.ranges.push((range.clone(), value.line()));
         Some(range)
     }

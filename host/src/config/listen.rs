@@ -3,11 +3,11 @@
 use super::{
     reader::{Section, Value},
     secret::Secret,
+    server_tls::ServerTls,
 };
 use std::{
     fmt,
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
 };
 
 /// Where the gateway listens.
@@ -20,7 +20,9 @@ pub struct Listen {
     /// The device link on raw TCP. Default 127.0.0.1:8082.
     pub link: SocketAddr,
     /// The certificate that `public` and `link` serve TLS with; none by default.
-    pub tls: Option<Tls>,
+    pub tls: Option<ServerTls>,
+    /// The certificate that `admin` serves TLS with; none by default.
+    pub admin_tls: Option<ServerTls>,
 }
 
 impl Default for Listen {
@@ -31,6 +33,7 @@ impl Default for Listen {
             admin: Admin { address: loopback(8081), token: None },
             link: loopback(8082),
             tls: None,
+            admin_tls: None,
         }
     }
 }
@@ -52,10 +55,21 @@ impl Listen {
             }
             default.admin
         });
-        let tls = section.optional("tls", |value| value.table(Tls::read).flatten());
-        Self { public: public.address, admin: checked, link: link.address, tls }
+        let tls = section.optional("tls", |value| value.table(ServerTls::read).flatten());
+        let admin_tls = section.optional("admin_tls", |value| value.table(ServerTls::read).flatten());
+        if let Some(value) = &admin.value
+            && admin_tls.is_none()
+            && !admin.address.ip().to_canonical().is_loopback()
+        {
+            value.warn(IN_THE_CLEAR);
+        }
+        Self { public: public.address, admin: checked, link: link.address, tls, admin_tls }
     }
 }
+
+/// What there is to say of an admin listener that other hosts reach without TLS.
+const IN_THE_CLEAR: &str = "other hosts reach this without TLS, and the admin token is sent in the clear: set \
+                            listen.admin_tls, or keep to loopback behind a proxy that speaks TLS";
 
 /// A listener's address and, unless it is the default, where the file says so.
 struct Listener<'a> {
@@ -66,7 +80,7 @@ struct Listener<'a> {
 
 impl<'a> Listener<'a> {
     fn read(section: &mut Section<'a>, key: &'static str, default: SocketAddr) -> Self {
-        let value = section.value(key);
+        let value = section.value_or(key, default);
         let address = value.as_ref().and_then(socket_address).unwrap_or(default);
         Self { key, address, value }
     }
@@ -127,27 +141,6 @@ impl fmt::Display for AdminNeedsToken {
 }
 
 impl std::error::Error for AdminNeedsToken {}
-
-/// A certificate and its key, both in PEM files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tls {
-    /// The certificate chain, the server's own first.
-    pub cert: PathBuf,
-    /// The private key of the first certificate.
-    pub key: PathBuf,
-}
-
-impl Tls {
-    fn read(section: &mut Section<'_>) -> Option<Self> {
-        let path = |value: &Value<'_>| {
-            let folder = value.source().folder();
-            value.parse(|path| if path.is_empty() { Err("must name a PEM file") } else { Ok(folder.join(path)) })
-        };
-        let cert = section.required("cert", path);
-        let key = section.required("key", path);
-        Some(Self { cert: cert?, key: key? })
-    }
-}
 
 fn socket_address(value: &Value<'_>) -> Option<SocketAddr> {
     value.parse(|text| {

@@ -8,13 +8,18 @@ mod example;
 mod limits;
 mod lingyang;
 mod listen;
+mod loaded;
 mod name;
 mod network;
+mod pem;
 mod problem;
 mod reader;
 mod retention;
+mod rights;
 mod secret;
 mod sending;
+mod server_tls;
+mod settings;
 mod store;
 mod target;
 mod telemetry;
@@ -22,27 +27,30 @@ mod tencent;
 mod uplink;
 
 pub use client_tls::ClientTls;
-pub(crate) use client_tls::{Fingerprint, InUse};
+pub(crate) use client_tls::InUse;
 pub use example::EXAMPLE;
 pub use limits::Limits;
 pub use lingyang::{App, Lingyang};
-pub use listen::{Admin, AdminNeedsToken, Listen, Tls};
+pub use listen::{Admin, AdminNeedsToken, Listen};
+pub use loaded::Loaded;
 pub use name::{Name, Named, NotAName, Roster};
 pub use network::Network;
+pub(crate) use pem::Fingerprint;
 pub use problem::{ConfigError, Place, Problem};
 pub(crate) use reader::nearest;
 pub use retention::Retention;
 pub use secret::{NotASecret, Secret};
 pub use sending::Sending;
+pub use server_tls::{ServerTls, UnusableTls, Validity};
+pub use settings::{Change, Origin, Setting, Settings, When};
 pub use store::{NotAStore, Store, StoreUrl};
 pub use target::{NotATarget, Target};
 pub use telemetry::{Attribute, Sampling, Telemetry};
 pub use tencent::{FailureStatus, NotAnSdkAppId, SdkAppId, Tencent, TencentDestination, TencentReceiver};
 pub use uplink::{AllowList, Uplink, UplinkDestination, UplinkReceiver};
 
-use reader::{Section, Source};
-use std::{fs, path::Path};
-use toml::de::DeTable;
+use reader::Section;
+use std::path::Path;
 
 /// The gateway's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,16 +82,7 @@ impl Config {
     ///
     /// Fails with everything that is wrong with the file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let file = path.display().to_string();
-        let bytes = fs::read(path).map_err(|error| ConfigError::unreadable(&file, &error))?;
-        match str::from_utf8(&bytes) {
-            Ok(text) => Self::parse(text, &file),
-            Err(error) => {
-                let place = Some(Place::of(&bytes, error.valid_up_to()));
-                let problem = Problem { place, key: String::new(), what: "not UTF-8, as TOML must be".to_owned() };
-                Err(ConfigError::new(&file, vec![problem]))
-            }
-        }
+        Loaded::from_file(path).map(|loaded| loaded.config)
     }
 
     /// Reads `text`, which came from the file called `file`.
@@ -104,24 +103,7 @@ impl Config {
     /// );
     /// ```
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
-        let folder = Path::new(file).parent().unwrap_or(Path::new(""));
-        let source = Source::new(text, folder);
-        let config = Self::read_from(&source, text);
-        let problems = source.into_problems();
-        if problems.is_empty() { Ok(config) } else { Err(ConfigError::new(file, problems)) }
-    }
-
-    /// Reads `text`, leaving its problems in `source`; what it returns counts only when there are none.
-    fn read_from(source: &Source<'_>, text: &str) -> Self {
-        let (document, errors) = DeTable::parse_recoverable(text);
-        for error in &errors {
-            source.report(error.span().map_or(0, |span| span.start), "", error.message());
-        }
-        if !errors.is_empty() {
-            // What the parser made of a broken text is a guess, and every complaint about it a riddle.
-            return Self::default();
-        }
-        Section::document(source, &document, Self::read)
+        Loaded::from_text(text, file).map(|loaded| loaded.config)
     }
 
     fn read(document: &mut Section<'_>) -> Self {

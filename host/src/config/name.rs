@@ -97,7 +97,7 @@ impl<T: Named> Roster<T> {
         let mut taken: Vec<(Name, usize)> = Vec::new();
         let entries = parent.each(key, |entry| {
             let name = entry.required("name", |value| {
-                let name: Name = value.parse(str::parse)?;
+                let name: Name = value.parse_unnoted(str::parse)?;
                 if let Some((_, line)) = taken.iter().find(|(other, _)| *other == name) {
                     value.report(format_args!("`{name}` is taken by the one on line {line}; names are unique"));
                     return None;
@@ -105,6 +105,9 @@ impl<T: Named> Roster<T> {
                 taken.push((name.clone(), value.line()));
                 Some(name)
             });
+            if let Some(name) = &name {
+                entry.call(name.as_str());
+            }
             read(name, entry)
         });
         Self { entries }

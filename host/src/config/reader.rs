@@ -4,9 +4,13 @@
 //! checked. Here each section asks for its keys by name and gets values that know their place; a key that nobody asked
 //! for is unknown. So one pass finds all problems of a file, and what it builds is already the checked type.
 
-use super::problem::{Place, Problem};
+use super::{
+    problem::{Place, Problem},
+    settings::{Noted, Origin, Setting, Settings},
+};
 use std::{
     cell::RefCell,
+    collections::HashMap,
     fmt::Display,
     ops::{Range, RangeInclusive},
     path::Path,
@@ -16,11 +20,18 @@ use toml::{
     de::{DeFloat, DeInteger, DeTable, DeValue},
 };
 
-/// The text being read and the problems found so far.
+/// The text being read and what was found so far.
 pub(super) struct Source<'t> {
     text: &'t str,
     folder: &'t Path,
     problems: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Problem>>,
+    /// Values with their keys and, unless they are defaults, where they start.
+    noted: RefCell<Vec<(String, Noted, Option<usize>)>>,
+    /// What entries of lists are called: `uplink.destinations[acme]` for `uplink.destinations[0]`.
+    names: RefCell<HashMap<String, String>>,
+    /// The first secret that is written in the text itself.
+    secret: RefCell<Option<(usize, String)>>,
     /// Keys that were asked for and not there, so that a test can tell whether the example shows every key.
     #[cfg(test)]
     pub(super) absent: RefCell<Vec<String>>,
@@ -32,6 +43,10 @@ impl<'t> Source<'t> {
             text,
             folder,
             problems: RefCell::default(),
+            warnings: RefCell::default(),
+            noted: RefCell::default(),
+            names: RefCell::default(),
+            secret: RefCell::default(),
             #[cfg(test)]
             absent: RefCell::default(),
         }
@@ -48,13 +63,47 @@ impl<'t> Source<'t> {
         self.problems.borrow_mut().push(Problem { place, key: key.to_owned(), what: what.to_string() });
     }
 
-    pub(super) fn into_problems(self) -> Vec<Problem> {
-        self.problems.into_inner()
+    /// Notes that the value of `key`, which starts at byte `offset`, deserves a look.
+    pub(super) fn warn(&self, offset: usize, key: &str, what: impl Display) {
+        let place = Some(self.place(offset));
+        self.warnings.borrow_mut().push(Problem { place, key: key.to_owned(), what: what.to_string() });
+    }
+
+    /// The place and key of the first secret that is written in the text itself.
+    pub(super) fn first_secret(&self) -> Option<(usize, String)> {
+        self.secret.borrow().clone()
+    }
+
+    pub(super) fn into_found(self) -> Found {
+        let names = self.names.into_inner();
+        let lines: Vec<usize> = self.text.match_indices('\n').map(|(at, _)| at).collect();
+        let setting = |(key, value, offset): (String, Noted, Option<usize>)| {
+            let origin = offset.map_or(Origin::Default, |offset| Origin::File {
+                line: lines.partition_point(|newline| *newline < offset) + 1,
+            });
+            Setting::new(called(key, &names), value, origin)
+        };
+        let settings = self.noted.into_inner().into_iter().map(setting).collect();
+        let mut warnings = self.warnings.into_inner();
+        warnings.sort_by_key(Problem::place);
+        Found {
+            problems: self.problems.into_inner(),
+            warnings,
+            settings: Settings::new(settings, names.into_values().collect()),
+        }
     }
 
     fn place(&self, offset: usize) -> Place {
         Place::of(self.text.as_bytes(), offset)
     }
+}
+
+/// What reading a text has brought beside the configuration.
+pub(super) struct Found {
+    pub(super) problems: Vec<Problem>,
+    /// In the order of the lines.
+    pub(super) warnings: Vec<Problem>,
+    pub(super) settings: Settings,
 }
 
 /// A table whose keys are asked for one by one.
@@ -89,8 +138,32 @@ impl<'a> Section<'a> {
     }
 
     /// What `read` makes of the value of `key`, or `default` when the file does not have it.
-    pub(super) fn or<T>(&mut self, key: &'static str, default: T, read: impl FnOnce(&Value<'a>) -> Option<T>) -> T {
-        self.value(key).and_then(|value| read(&value)).unwrap_or(default)
+    pub(super) fn or<T: Display>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        read: impl FnOnce(&Value<'a>) -> Option<T>,
+    ) -> T {
+        let value = self.value_or(key, &default);
+        value.and_then(|value| read(&value)).unwrap_or(default)
+    }
+
+    /// The value of `key`; when the file does not have it, `default` is noted.
+    pub(super) fn value_or(&mut self, key: &'static str, default: impl Display) -> Option<Value<'a>> {
+        let value = self.value(key);
+        if value.is_none() {
+            let noted = (self.path_of(key), Noted::Text(default.to_string()), None);
+            self.source.noted.borrow_mut().push(noted);
+        }
+        value
+    }
+
+    /// Calls this entry of a list `name` instead of by its place in the list.
+    pub(super) fn call(&self, name: &str) {
+        if let Some(start) = self.key.rfind('[') {
+            let called = format!("{}[{name}]", &self.key[..start]);
+            self.source.names.borrow_mut().insert(self.key.clone(), called);
+        }
     }
 
     /// What `read` makes of the value of `key`; `None` when the file does not have it.
@@ -168,6 +241,21 @@ impl<'a> Value<'a> {
         self.source.report(self.node.span().start, &self.key, what);
     }
 
+    /// Notes that this value deserves a look.
+    pub(super) fn warn(&self, what: impl Display) {
+        self.source.warn(self.node.span().start, &self.key, what);
+    }
+
+    /// Notes what this value comes to.
+    pub(super) fn note(&self, value: Noted) {
+        self.source.noted.borrow_mut().push((self.key.clone(), value, Some(self.node.span().start)));
+    }
+
+    /// Notes that a secret is written here.
+    pub(super) fn note_secret_in_place(&self) {
+        self.source.secret.borrow_mut().get_or_insert_with(|| (self.node.span().start, self.key.clone()));
+    }
+
     pub(super) fn source(&self) -> &'a Source<'a> {
         self.source
     }
@@ -177,14 +265,23 @@ impl<'a> Value<'a> {
         self.source.place(self.node.span().start).line
     }
 
-    /// What `parse` makes of this string.
+    /// What `parse` makes of this string, which is noted as it is written: no part of it may be a secret.
     pub(super) fn parse<T, E: Display>(&self, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        let made = self.parse_unnoted(parse)?;
+        self.note(Noted::Text(self.node.get_ref().as_str().unwrap_or_default().to_owned()));
+        Some(made)
+    }
+
+    /// What `parse` makes of this string; whoever calls notes what it comes to.
+    pub(super) fn parse_unnoted<T, E: Display>(&self, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         let text = self.node.get_ref().as_str().or_else(|| self.wrong_type("a string"))?;
         parse(text).map_err(|what| self.report(what)).ok()
     }
 
     pub(super) fn boolean(&self) -> Option<bool> {
-        self.node.get_ref().as_bool().or_else(|| self.wrong_type("true or false"))
+        let value = self.node.get_ref().as_bool().or_else(|| self.wrong_type("true or false"))?;
+        self.note(Noted::Text(value.to_string()));
+        Some(value)
     }
 
     /// This number, with a fraction or without.
@@ -192,11 +289,23 @@ impl<'a> Value<'a> {
         let node = self.node.get_ref();
         let integer = || node.as_integer().map(DeInteger::as_str);
         let text = node.as_float().map(DeFloat::as_str).or_else(integer);
-        text.and_then(|text| text.parse().ok()).or_else(|| self.wrong_type("a number"))
+        let number: f64 = text.and_then(|text| text.parse().ok()).or_else(|| self.wrong_type("a number"))?;
+        self.note(Noted::Text(number.to_string()));
+        Some(number)
     }
 
     /// This integer, which must lie in `range`.
     pub(super) fn integer<T>(&self, range: RangeInclusive<T>) -> Option<T>
+    where
+        T: TryFrom<u64> + PartialOrd + Display,
+    {
+        let number = self.integer_unnoted(range)?;
+        self.note(Noted::Text(number.to_string()));
+        Some(number)
+    }
+
+    /// This integer, which must lie in `range`; whoever calls notes what it is part of.
+    pub(super) fn integer_unnoted<T>(&self, range: RangeInclusive<T>) -> Option<T>
     where
         T: TryFrom<u64> + PartialOrd + Display,
     {
@@ -244,6 +353,12 @@ impl<'a> Value<'a> {
         self.report(format_args!("must be {wanted}, but is of type {}", self.node.get_ref().type_str()));
         None
     }
+}
+
+/// `key` with the name of the list's entry it belongs to.
+fn called(key: String, names: &HashMap<String, String>) -> String {
+    let Some(end) = key.find(']') else { return key };
+    names.get(&key[..=end]).map_or_else(|| key.clone(), |name| format!("{name}{}", &key[end + 1..]))
 }
 
 /// The one of `known` that `name` is most likely a misspelling of.

@@ -1,6 +1,6 @@
 //! A text that never shows itself.
 
-use super::reader::Value;
+use super::{reader::Value, rights, settings::Noted};
 use std::{fmt, fs, hint::black_box, io, path::Path, str::FromStr};
 
 /// A key, token or URL with a password: whatever prints it prints `[secret]`.
@@ -43,16 +43,30 @@ impl Secret {
 
     /// Reads `"text"`, `{ env = "NAME" }` or `{ file = "PATH" }`, a relative path starting from the file's folder.
     pub(super) fn read(value: &Value<'_>) -> Option<Self> {
+        let secret = Self::fetch(value)?;
         if !value.is_table() {
-            return value.parse(Self::new);
+            value.note_secret_in_place();
+        }
+        value.note(Noted::Hidden { shown: secret.to_string(), secret: secret.clone() });
+        Some(secret)
+    }
+
+    /// As [`read`](Self::read), for what need not be secret; whoever calls notes what it comes to.
+    pub(super) fn fetch(value: &Value<'_>) -> Option<Self> {
+        if !value.is_table() {
+            return value.parse_unnoted(Self::new);
         }
         let folder = value.source().folder();
         let given = value.table(|source| (source.value("env"), source.value("file")))?;
         match given {
             (Some(name), None) => name.parse(from_environment),
-            (None, Some(path)) => path.parse(|path| {
+            (None, Some(file)) => file.parse(|path| {
                 let path = folder.join(path);
-                Self::from_file(&path).map_err(|error| format!("{}: {error}", path.display()))
+                let secret = Self::from_file(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+                if rights::open_to_everybody(&path) {
+                    file.warn(rights::ADVICE);
+                }
+                Ok::<_, String>(secret)
             }),
             _ => {
                 value.report("must be a string, { env = \"NAME\" } or { file = \"PATH\" }");

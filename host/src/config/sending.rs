@@ -59,12 +59,17 @@ impl Sending {
             batch_items: section.or("batch_items", default.batch_items, |value| value.integer(1..=100)),
             linger_ms: section.or("linger_ms", default.linger_ms, |value| value.integer(0..=60_000)),
             ordered: section.or("ordered", default.ordered, Value::boolean),
-            rate_per_second: section
-                .optional("rate_per_second", |value| value.integer(1..=1_000_000))
-                .or(default.rate_per_second),
+            rate_per_second: match default.rate_per_second {
+                Some(default) => Some(section.or("rate_per_second", default, rate)),
+                None => section.optional("rate_per_second", rate),
+            },
             circuit_after: section.or("circuit_after", default.circuit_after, |value| value.integer(0..=1_000_000)),
             circuit_probe_ms: section
                 .or("circuit_probe_ms", default.circuit_probe_ms, |value| value.integer(100..=86_400_000)),
         }
     }
+}
+
+fn rate(value: &Value<'_>) -> Option<u32> {
+    value.integer(1..=1_000_000)
 }

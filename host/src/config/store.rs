@@ -1,6 +1,6 @@
 //! `[store]`: where accepted work is kept.
 
-use super::{reader::Section, secret::Secret};
+use super::{reader::Section, secret::Secret, settings::Noted};
 use std::{fmt, path::PathBuf, str::FromStr};
 
 /// Where accepted work is kept.
@@ -12,22 +12,22 @@ pub struct Store {
 
 impl Store {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
-        // A Redis URL may hold a password, so it may come from where secrets come from.
-        let url = section.optional("url", |value| {
-            let url = Secret::read(value)?;
-            url.reveal().parse().map_err(|error: NotAStore| value.report(error)).ok()
+        // A URL may hold a password, so it may come from where secrets come from.
+        let url = section.value_or("url", StoreUrl::default()).and_then(|value| {
+            let url: StoreUrl =
+                Secret::fetch(&value)?.reveal().parse().map_err(|error: NotAStore| value.report(error)).ok()?;
+            value.note(Noted::Text(url.to_string()));
+            Some(url)
         });
         Self { url: url.unwrap_or_default() }
     }
 }
 
-/// The kind and place of a store.
+/// The kind and place of a store that this build has.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StoreUrl {
     /// `sqlite:PATH`: the embedded store in one file; a relative path starts from the working directory.
     Sqlite(PathBuf),
-    /// `redis://…` or `rediss://…`: Redis or Valkey. The whole URL, which may hold a password.
-    Redis(Secret),
 }
 
 impl Default for StoreUrl {
@@ -40,8 +40,8 @@ impl FromStr for StoreUrl {
     type Err = NotAStore;
 
     fn from_str(text: &str) -> Result<Self, NotAStore> {
-        if text.starts_with("redis://") || text.starts_with("rediss://") {
-            return Secret::new(text).map(Self::Redis).map_err(|_| NotAStore::SHAPE);
+        if REDIS.iter().any(|scheme| text.starts_with(scheme)) {
+            return Err(NotAStore("Redis and Valkey are not available yet in this build; use sqlite:PATH"));
         }
         let path = text.strip_prefix("sqlite:").ok_or(NotAStore::SHAPE)?;
         let path = path.strip_prefix("//").unwrap_or(path);
@@ -57,7 +57,6 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            Self::Redis(_) => f.write_str("redis://…"),
         }
     }
 }
@@ -68,12 +67,15 @@ impl fmt::Debug for StoreUrl {
     }
 }
 
+/// How the URLs of stores begin that are planned.
+const REDIS: [&str; 4] = ["redis:", "rediss:", "valkey:", "valkeys:"];
+
 /// Why a text names no store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAStore(&'static str);
 
 impl NotAStore {
-    const SHAPE: Self = Self("must be sqlite:PATH, redis://… or rediss://…");
+    const SHAPE: Self = Self("must be sqlite:PATH, for example sqlite:pushgate.db");
 }
 
 impl fmt::Display for NotAStore {
@@ -98,9 +100,10 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(StoreUrl::Sqlite(path.into())), "{text}");
         }
-        let redis: StoreUrl = "rediss://:hunter2@cache:6379/0".parse().unwrap();
-        assert!(matches!(&redis, StoreUrl::Redis(url) if url.reveal() == "rediss://:hunter2@cache:6379/0"));
-        assert_eq!(format!("{redis} {redis:?}"), "redis://… redis://…");
+        for redis in ["redis://cache", "rediss://:hunter2@cache:6379/0"] {
+            let error = redis.parse::<StoreUrl>().unwrap_err().to_string();
+            assert!(error.contains("not available yet") && !error.contains("hunter2"), "{error}");
+        }
         for text in ["", "pushgate.db", "sqlite:", "sqlite::memory:", "sqlite:a.db?mode=rwc", "postgres://db/x"] {
             assert!(text.parse::<StoreUrl>().is_err(), "{text}");
         }

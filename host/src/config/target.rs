@@ -1,5 +1,6 @@
 //! A URL that something is sent to.
 
+use super::{reader::Value, secret::Secret, settings::Noted};
 use http::Uri;
 use std::{fmt, str::FromStr};
 
@@ -14,6 +15,14 @@ impl Target {
     #[must_use]
     pub const fn uri(&self) -> &Uri {
         &self.0
+    }
+
+    pub(super) fn read(value: &Value<'_>) -> Option<Self> {
+        let target: Self = value.parse_unnoted(str::parse)?;
+        // It is compared with its query and shown without.
+        let secret = Secret::new(&target.0.to_string()).ok()?;
+        value.note(Noted::Hidden { shown: target.to_string(), secret });
+        Some(target)
     }
 }
 

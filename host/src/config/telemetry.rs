@@ -51,7 +51,7 @@ impl Telemetry {
                 sampling
             }),
             service_name: section.or("service_name", default.service_name, |value| value.parse(name)),
-            resource: section.or("resource", default.resource, attributes),
+            resource: section.optional("resource", attributes).unwrap_or(default.resource),
         }
     }
 
@@ -66,7 +66,7 @@ impl Telemetry {
 }
 
 fn collector(value: &Value<'_>) -> Option<Target> {
-    let target: Target = value.parse(str::parse)?;
+    let target = Target::read(value)?;
     if target.uri().query().is_some() {
         value.report("must not have a query (`?…`): `/v1/traces` is added to it");
         return None;
@@ -138,6 +138,13 @@ impl Sampling {
 impl Default for Sampling {
     fn default() -> Self {
         Self { millionths: WHOLE }
+    }
+}
+
+/// As it is written.
+impl fmt::Display for Sampling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
     }
 }
 

@@ -80,7 +80,7 @@ impl TencentDestination {
         Sending { timeout_ms: 2_000, concurrency: 64, rate_per_second: Some(1_000), ..Sending::DEFAULT };
 
     fn read(name: Option<Name>, section: &mut Section<'_>) -> Option<Self> {
-        let url = section.required("url", |value| value.parse(str::parse));
+        let url = section.required("url", Target::read);
         let tls = ClientTls::read(section, "tls", url.as_ref());
         let sdk_app_id = section.required("sdk_app_id", |value| value.parse(str::parse));
         let token = section.optional("token", Secret::read);
@@ -152,6 +152,12 @@ impl FailureStatus {
             Self::Failure => "FAILURE",
             Self::Fail => "FAIL",
         }
+    }
+}
+
+impl fmt::Display for FailureStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

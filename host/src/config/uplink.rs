@@ -5,6 +5,7 @@ use super::{
     name::{Name, Named, Roster},
     reader::{Section, Value},
     sending::Sending,
+    settings::Noted,
     target::Target,
 };
 use ipnet::IpNet;
@@ -71,7 +72,8 @@ impl AllowList {
 
     fn read(value: &Value<'_>) -> Option<Self> {
         let nets = value.non_empty_list("leave `allow` out to admit every address")?;
-        let nets = nets.iter().filter_map(|net| net.parse(network)).collect();
+        let nets: Vec<_> = nets.iter().filter_map(|net| net.parse_unnoted(network)).collect();
+        value.note(Noted::Text(format!("[{}]", nets.iter().map(IpNet::to_string).collect::<Vec<_>>().join(", "))));
         Some(Self { nets })
     }
 }
@@ -107,7 +109,7 @@ impl UplinkDestination {
     pub const SENDING: Sending = Sending::DEFAULT;
 
     fn read(name: Option<Name>, section: &mut Section<'_>) -> Option<Self> {
-        let url = section.required("url", |value| value.parse(str::parse));
+        let url = section.required("url", Target::read);
         let tls = ClientTls::read(section, "tls", url.as_ref());
         let sending = Sending::read(section, Self::SENDING);
         Some(Self { name: name?, url: url?, tls, sending })

@@ -43,6 +43,7 @@ pub use self::http::{HttpCourier, Post, Reply, Settings};
 pub use self::route::{Report, Route};
 pub use self::target::Target;
 pub use self::tls::Roots;
+pub(crate) use self::tls::cause as tls_cause;
 
 /// Sends a body once on a route, and judges the answer: what the engine needs of a courier.
 pub trait Courier: Send + Sync + 'static {

@@ -206,7 +206,7 @@ pub(super) fn untrusted(place: &Place, what: &str, error: &(dyn Error + 'static)
 ///
 /// An alert that comes after the handshake (with TLS 1.3 all that concern the client's certificate do) reaches HTTP/2's
 /// reader, which keeps its text alone.
-pub(super) fn cause(error: &(dyn Error + 'static)) -> Option<rustls::Error> {
+pub(crate) fn cause(error: &(dyn Error + 'static)) -> Option<rustls::Error> {
     if let Some(error) = find::<rustls::Error>(error) {
         return Some(error.clone());
     }

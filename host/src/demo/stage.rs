@@ -92,7 +92,7 @@ impl Stage {
         let config = |im: Option<SocketAddr>| configuration(flaky, deaf, hook, im);
         let gateway = Gateway::start_with(store, config(None)?).await.map_err(CannotRun::because)?;
         // The gateway is its own app backend: it sends events to its own receiver, whose address is known only now.
-        let _ = gateway.reload(config(Some(gateway.public))?);
+        gateway.reload(config(Some(gateway.public))?);
 
         let courier = HttpCourier::new(Settings { allow_private: true, ..Settings::default() });
         let receivers = [("flaky", flaky), ("deaf", deaf), ("webhook", hook)];

@@ -22,7 +22,7 @@ use super::{
     wire::Wire,
 };
 use crate::{
-    listener::{self, Buffers},
+    listener::{self, BindError, Buffers},
     metrics::{Reason, Transport},
     telemetry::seldom::seldom,
 };
@@ -34,8 +34,8 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 ///
-/// What the system says: the address is taken, or none of this machine.
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+/// [`BindError`] names the address and says what to do.
+pub fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
     listener::bind(address, Buffers::Bytes(KERNEL_BUFFER))
 }
 

@@ -92,6 +92,7 @@ impl SqliteStore {
     fn open_now(path: &str) -> Result<Self, StoreError> {
         let place = Place::claim(path)?;
         let connection = schema::open(place.path(), place.flush())?;
+        place.make_private();
         let path: Arc<Path> = place.path().into();
         let readers = Arc::new(Readers::new(Arc::clone(&path)));
         let observer = Arc::default();

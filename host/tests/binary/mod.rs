@@ -22,7 +22,8 @@ pub(crate) fn pushgate<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Command {
     for name in ["RUST_LOG", "PUSHGATE_TOKEN", "PUSHGATE_CALLBACK_TOKEN", "PUSHGATE_CONFIG", "PUSHGATE_STORE"] {
         command.env_remove(name);
     }
-    command.env_remove("PUSHGATE_ADMIN").env_remove("PUSHGATE_ADMIN_TOKEN").env_remove("PUSHGATE_LOG_FORMAT");
+    command.env_remove("PUSHGATE_ADMIN").env_remove("PUSHGATE_ADMIN_TOKEN").env_remove("PUSHGATE_CA");
+    command.env_remove("PUSHGATE_LOG_FORMAT");
     command
 }
 

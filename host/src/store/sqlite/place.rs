@@ -49,6 +49,13 @@ impl Place {
         &self.path
     }
 
+    /// Takes the files away from everybody but their owner: what was copied back from a backup has the copy's rights.
+    pub(super) fn make_private(&self) {
+        for suffix in ["", "-wal", "-shm", ".lock"] {
+            close_to_others(&beside(&self.path, suffix));
+        }
+    }
+
     /// Says when a commit to this place counts as done.
     pub(super) fn flush(&self) -> Flush {
         if self.temporary.is_some() { Flush::Never } else { Flush::EveryCommit }
@@ -143,6 +150,29 @@ fn private(options: &mut OpenOptions) {
 #[cfg(not(unix))]
 fn private(_: &mut OpenOptions) {}
 
+#[cfg(unix)]
+fn close_to_others(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    const OTHERS: u32 = 0o077;
+    // The log and its index come and go, and a link is somebody's own arrangement.
+    let Ok(there) = fs::symlink_metadata(path) else { return };
+    let mode = there.permissions().mode() & 0o777;
+    if !there.is_file() || mode & OTHERS == 0 {
+        return;
+    }
+    match fs::set_permissions(path, fs::Permissions::from_mode(mode & !OTHERS)) {
+        Ok(()) => tracing::info!("{}: had mode {mode:04o}, and is now its owner's alone", path.display()),
+        Err(error) => tracing::warn!(
+            "{}: has mode {mode:04o}, so others may read other people's messages, and that cannot be changed ({error}): \
+             make the gateway's user its owner, or chmod 600 it",
+            path.display()
+        ),
+    }
+}
+
+#[cfg(not(unix))]
+fn close_to_others(_: &Path) {}
+
 fn denied(path: &Path, error: &io::Error) -> StoreError {
     let message = format!("{}: {error}; let the gateway's user write there, or change store.url", path.display());
     StoreError::new(ErrorKind::Denied, message)
@@ -172,5 +202,28 @@ impl Drop for TemporaryDirectory {
     fn drop(&mut self) {
         // Nobody is left to tell, and the system clears the place in time.
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::store::{Store, sqlite::SqliteStore};
+    use std::os::unix::fs::PermissionsExt;
+
+    #[tokio::test]
+    async fn a_store_copied_back_is_its_owners_alone_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("p.db");
+        let open = || SqliteStore::open(path.to_str().expect("a path"));
+        open().await.expect("a store").close().await.expect("it closes");
+        let mode = |suffix| fs::metadata(beside(&path, suffix)).expect("a file").permissions().mode() & 0o777;
+        for suffix in ["", ".lock"] {
+            fs::set_permissions(beside(&path, suffix), fs::Permissions::from_mode(0o644)).expect("ours");
+        }
+        let _store = open().await.expect("a store");
+        for suffix in ["", "-wal", "-shm", ".lock"] {
+            assert_eq!(mode(suffix), 0o600, "{suffix}");
+        }
     }
 }
