@@ -151,7 +151,7 @@ fn what_happened_and_how_things_stand_is_told() {
         assert!(text.lines().any(|told| told == line), "{line}: {text}");
     }
     let text = metrics.text(Levels::default());
-    assert!(!text.contains("pushgate_deliveries{") && !text.contains("pushgate_inbox_items "), "{text}");
+    assert!(!text.contains("\npushgate_deliveries{") && !text.contains("\npushgate_inbox_items "), "{text}");
 }
 
 /// OpenMetrics 1.0: each family is described once, before its samples, whose names are its own with what its type adds;
