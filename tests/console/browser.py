@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
 
@@ -69,6 +68,10 @@ class Browser:
     # ---- what a person does
 
     def open(self, url):
+        """Opens a page anew, with the pointer on nothing in it."""
+        self.call('POST', '/url', {'url': 'about:blank'})
+        move = {'type': 'pointerMove', 'x': 0, 'y': 0, 'duration': 0}
+        self.call('POST', '/actions', {'actions': [{'type': 'pointer', 'id': 'mouse', 'actions': [move]}]})
         self.call('POST', '/url', {'url': url})
 
     def reload(self):

@@ -173,6 +173,7 @@ class Check:
         browser.view('deliveries/' + '0' * 32)
         self.happens('an id of nothing says so', "document.querySelector('#detail').textContent.includes('No delivery has this id')")
         browser.log()  # the 404
+        browser.leave_field()
 
         self.gateway_forgives()
         browser.view('deliveries?state=dead&lane=uplink:refuses')
@@ -314,7 +315,8 @@ class Check:
             browser.open(gateway.url)
             self.happens('without a token it asks for one', "document.querySelector('#signin').open")
             self.shot('light-sign-in')
-            browser.press(ESCAPE)
+            browser.press(ESCAPE, ESCAPE)
+            self.ok('Escape does not lead past it', browser.js("return document.querySelector('#signin').open"))
             browser.type('#signin input', 'wrong' + ENTER)
             self.happens('a wrong one is refused', "document.querySelector('#signin').open && document.querySelector('#signin .error').textContent.includes('does not know')")
             self.ok('only refusals are in the log', all('401' in message for message in browser.log()))

@@ -148,7 +148,7 @@ fn lane_row(page: &mut Html, lane: &LaneStatus) {
 }
 
 fn delivery_row(page: &mut Html, delivery: &DeliverySummary) {
-    page.markup("<tr><td class=\"pick\"></td><td data-l=\"Accepted (UTC)\">");
+    page.markup("<tr><td class=\"pick\"></td><td data-l=\"Accepted\">");
     time(page, delivery.created_at).markup("</td><td data-l=\"State\">");
     state(page, delivery.state).markup("</td><td data-l=\"Lane\">").text(&delivery.lane);
     page.markup("</td><td data-l=\"Id\" class=\"mono\">").shown(delivery.id);
@@ -162,7 +162,7 @@ fn delivery_row(page: &mut Html, delivery: &DeliverySummary) {
 }
 
 fn dead_row(page: &mut Html, delivery: &DeliverySummary) {
-    page.markup("<tr><td data-l=\"Accepted (UTC)\">");
+    page.markup("<tr><td data-l=\"Accepted\">");
     time(page, delivery.created_at).markup("</td><td data-l=\"Lane\">").text(&delivery.lane);
     page.markup("</td><td data-l=\"Id\" class=\"mono\">").shown(delivery.id);
     page.markup("</td><td data-l=\"Attempts\">").shown(delivery.attempts).markup("</td><td data-l=\"Last error\">");

@@ -48,7 +48,7 @@ export function circuit(lane) {
 
 const cells = lane => [
   td('', laneLink(lane.lane), el('br'), peer(lane.destination || '', 'faint')),
-  td('', circuit(lane), lane.circuit === 'open' && lane.probe_at && el('div', { class: 'faint nowrap' }, `probe in ${span(Math.max(0, lane.probe_at - now()))}`)),
+  td('', circuit(lane), probe(lane)),
   td('nowrap', el('span', { class: 'num' }, count(lane.pending)), depth(lane), spark(depths.get(lane.lane)),
     el('div', { class: 'faint' }, `${count(lane.queued)} due, limit ${count(lane.limit)}`)),
   td('', count(lane.in_flight)),
@@ -57,6 +57,12 @@ const cells = lane => [
   td('', clipped(lane.last_error), lane.last_error && lane.last_error_at && el('span', { class: 'faint' }, `${span(now() - lane.last_error_at)} ago`)),
   td('', button(lane.paused ? 'Resume' : 'Pause', () => turn(lane), { 'aria-label': `${lane.paused ? 'Resume' : 'Pause'} ${seen(lane.lane)}` })),
 ];
+
+function probe(lane) {
+  if (lane.circuit !== 'open' || !lane.probe_at) return null;
+  const left = lane.probe_at - now();
+  return el('div', { class: 'faint nowrap' }, left > 0 ? `probe in ${span(left)}` : 'the next is a probe');
+}
 
 async function turn(lane) {
   try {

@@ -20,7 +20,7 @@ export function guard(hooks) {
   onUnauthorized(out);
   $('#out').addEventListener('click', () => { token.set(null); out() });
   // Without a token there is nothing behind the dialog.
-  box.addEventListener('cancel', event => event.preventDefault());
+  box.addEventListener('close', () => { if (!token.value) box.showModal() });
   $('form', box).addEventListener('submit', event => {
     event.preventDefault();
     const field = event.target.elements.token, given = field.value.trim();

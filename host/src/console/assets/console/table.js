@@ -6,7 +6,7 @@ import { go, refresh, views, where } from './route.js';
 /** Draws `items` into `body`; `key` names each, `cells` makes the cells of a row. */
 export function sync(body, items, key, cells, { tag = 'tr', none = 'Nothing here.' } = {}) {
   const had = body.kept || new Map(), rows = body.kept = new Map();
-  const heads = $$('thead th', body.parentElement).map(head => head.textContent);
+  const heads = $$('thead th', body.parentElement).map(head => head.textContent.replace(/ \(.*/, ''));
   if (!had.size) body.replaceChildren();
   let place = body.firstChild;
   for (const item of items) {
