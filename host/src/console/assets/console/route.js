@@ -37,6 +37,8 @@ export function route() {
   const [, name = 'overview', open, query] = /^#([a-z]*)(?:\/([0-9a-f]{32}))?(?:\?(.*))?$/.exec(location.hash || '#overview') || [];
   if (!views[name]) return; // a link within the page
   if (where.view !== name) views[where.view].left?.();
+  // The browser has scrolled to the section, which begins below the header.
+  if (where.view !== name || !shown) scrollTo(0, 0);
   where.view = name;
   where.at = Object.fromEntries(new URLSearchParams(query || ''));
   if (open) where.at.open = open;
