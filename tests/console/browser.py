@@ -117,8 +117,9 @@ class Browser:
         return self.call('POST', '/execute/sync', {'script': script, 'args': arguments})
 
     def until(self, expression, bound=BOUND):
-        """Waits until an expression is true in the page, and returns it."""
-        return until(expression, lambda: self.js('return ' + expression), bound)
+        """Waits until an expression is true in the page, and returns it; of what is not there yet, nothing is true."""
+        script = f'try {{ return {expression} }} catch (error) {{ if (error instanceof TypeError) return null; throw error }}'
+        return until(expression, lambda: self.js(script), bound)
 
     def text(self, css):
         return self.js('return document.querySelector(arguments[0])?.textContent ?? ""', css)

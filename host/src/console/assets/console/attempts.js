@@ -21,12 +21,14 @@ export function attempts(delivery) {
   return drawn.reverse().flatMap((run, i) => i ? [el('h3', { class: 'faint' }, 'Before the replay'), run] : [run]);
 }
 
-const mark = attempt => attempt.class === 'delivered' ? ['✓', 'c-good'] : attempt.class === 'sent' ? ['→', 'c-wait'] : ['✕', 'c-bad'];
+const MARKS = { delivered: ['✓', 'c-good'], sent: ['→', 'c-wait'] };
+const mark = attempt => MARKS[attempt.class] || ['✕', 'c-bad'];
 
 class Run {
   constructor(made, delivery, newest) {
     const schedule = delivery.schedule || { waits: [], answer_within: 0 };
-    Object.assign(this, { made, within: schedule.answer_within, zero: made[0]?.planned ?? delivery.next_at ?? delivery.created_at });
+    const zero = made[0]?.planned ?? delivery.next_at ?? delivery.created_at;
+    Object.assign(this, { made, zero, within: schedule.answer_within });
     this.coming = newest && delivery.state === 'pending' && delivery.next_at ? this.plan(delivery.next_at, schedule.waits) : [];
     const times = [...made.flatMap(attempt => [attempt.finished, attempt.planned]), ...this.coming.map(next => next.planned)];
     const length = Math.max(...times, this.zero + 1000) - this.zero;
@@ -50,7 +52,8 @@ class Run {
     const axis = svg('svg', { 'aria-hidden': 'true' }, this.ticks.map(t =>
       svg('text', { x: this.x(t), y: 18, 'text-anchor': t ? 'middle' : 'start' }, t ? `+${span(t)}` : '0')));
     const from = this.made.length ? `from ${clock(this.zero, 'millis')}` : '';
-    return el('ol', { class: 'runs' }, el('li', { class: 'axis', 'aria-hidden': 'true' }, '#', axis, el('span', { class: 'when' }, from)),
+    const head = el('li', { class: 'axis', 'aria-hidden': 'true' }, '#', axis, el('span', { class: 'when' }, from));
+    return el('ol', { class: 'runs' }, head,
       this.made.map(attempt => this.attempt(attempt)), this.coming.map((next, i) => this.next(next, i)));
   }
 

@@ -15,7 +15,8 @@ const CHARTS = [
     ['delivered', 'delivered', 'c-good'], ['failed', 'failed sends', 'c-faint', 'url(#dots)'],
     ['dropped', 'dropped', 'c-warn', 'url(#cross)'], ['dead', 'dead', 'c-bad', 'url(#hatch)']] },
   { title: 'Lateness of sends', per: 'milliseconds', word: lateness, lines: [
-    ['late_p50', 'half within', 'c-good'], ['late_p99', '99 % within', 'c-wait', '5 3'], ['late_max', 'latest', 'c-bad', '1.5 2.5']] },
+    ['late_p50', 'half within', 'c-good'], ['late_p99', '99 % within', 'c-wait', '5 3'],
+    ['late_max', 'latest', 'c-bad', '1.5 2.5']] },
 ];
 
 const HEIGHT = 170, LEFT = 44, RIGHT = 6, TOP = 8, BOTTOM = HEIGHT - 20;
@@ -74,7 +75,9 @@ class Chart {
       onpointerleave: () => this.read(null),
       onblur: () => this.read(null),
       onkeydown: event => this.key(event),
-    }, el('figcaption', null, this.title, el('span', { class: 'faint' }, `, ${this.per}`), this.when), this.drawing, el('ul', { class: 'legend' }, legend));
+    });
+    const caption = el('figcaption', null, this.title, el('span', { class: 'faint' }, `, ${this.per}`), this.when);
+    this.figure.append(caption, this.drawing, el('ul', { class: 'legend' }, legend));
   }
 
   /** Which point of the series is at a place of the screen. */
@@ -109,13 +112,17 @@ class Chart {
       max = Math.max(max, this.bars ? values.reduce((sum, value) => sum + value, 0) : Math.max(...values));
     }
     const top = nice(max || 1);
-    const scale = { n, right, wide, x: i => LEFT + i / (n - 1) * (right - LEFT), y: value => BOTTOM - value / top * (BOTTOM - TOP) };
+    const x = i => LEFT + i / (n - 1) * (right - LEFT), y = value => BOTTOM - value / top * (BOTTOM - TOP);
+    const scale = { n, right, wide, x, y };
     const parts = [...this.axes(scale, top, width), ...(this.bars ? this.stack(data, scale) : this.curves(data, scale, max))];
     if (this.at !== null) {
-      const x = this.bars ? LEFT + (this.at + .5) * (right - LEFT) / n : scale.x(this.at);
-      parts.push(svg('path', { class: 'cross', d: `M${x} ${TOP}V${BOTTOM}` }));
+      const place = this.bars ? LEFT + (this.at + .5) * (right - LEFT) / n : x(this.at);
+      parts.push(svg('path', { class: 'cross', d: `M${place} ${TOP}V${BOTTOM}` }));
     }
-    if (!max) parts.push(svg('text', { x: (LEFT + right) / 2, y: (TOP + BOTTOM) / 2 - 6, 'text-anchor': 'middle' }, 'nothing in this span'));
+    if (!max) {
+      const middle = { x: (LEFT + right) / 2, y: (TOP + BOTTOM) / 2 - 6, 'text-anchor': 'middle' };
+      parts.push(svg('text', middle, 'nothing in this span'));
+    }
     this.drawing.replaceChildren(...parts);
     this.tell(all);
   }
@@ -129,7 +136,8 @@ class Chart {
     for (const part of width < 420 ? [0, .5, 1] : [0, .25, .5, .75, 1]) {
       const ms = series.end - (n - 1) * series.step * (1 - part);
       const anchor = part === 0 ? 'start' : part === 1 ? 'end' : 'middle';
-      parts.push(svg('text', { x: LEFT + part * (right - LEFT), y: HEIGHT - 4, 'text-anchor': anchor }, clock(ms, series.step < 60_000 ? 'seconds' : 'minutes')));
+      const told = clock(ms, series.step < 60_000 ? 'seconds' : 'minutes');
+      parts.push(svg('text', { x: LEFT + part * (right - LEFT), y: HEIGHT - 4, 'text-anchor': anchor }, told));
     }
     return parts;
   }
@@ -140,7 +148,8 @@ class Chart {
       let d = '';
       for (let i = 0; i < n; i++) {
         const value = data[k][i] || 0;
-        if (value) d += `M${(LEFT + i * step).toFixed(1)} ${y(base[i] + value).toFixed(1)}h${thick}V${y(base[i]).toFixed(1)}h-${thick}z`;
+        const from = y(base[i]).toFixed(1), to = y(base[i] + value).toFixed(1);
+        if (value) d += `M${(LEFT + i * step).toFixed(1)} ${to}h${thick}V${from}h-${thick}z`;
         base[i] += value;
       }
       const bars = [svg('path', { class: `area ${cls}`, d, opacity: dash ? .55 : 1 })];

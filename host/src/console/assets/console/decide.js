@@ -14,9 +14,11 @@ const box = $('#ask'), form = $('form', box), said = $('#ask-what'), typed = $('
 const wrong = $('.error', box), [cancel, yes] = $$('button', box);
 
 const WORDS = {
-  replay: { name: 'Replay', done: 'pending again', one: 'It is sent again on a fresh schedule; the attempts so far stay readable.',
+  replay: { name: 'Replay', done: 'pending again',
+    one: 'It is sent again on a fresh schedule; the attempts so far stay readable.',
     many: 'Each is sent again on a fresh schedule; the attempts so far stay readable.' },
-  drop: { name: 'Drop', done: 'dropped for good', one: 'It is deleted with its attempts and its body, and cannot be replayed. A send under way may still arrive.',
+  drop: { name: 'Drop', done: 'dropped for good',
+    one: 'It is deleted with its attempts and its body, and cannot be replayed. A send under way may still arrive.',
     many: 'Each is deleted with its attempts and its body, and cannot be replayed. Sends under way may still arrive.' },
 };
 
@@ -24,8 +26,10 @@ const WORDS = {
 export function decide(what, deliveries) {
   const words = WORDS[what], { at } = where, n = deliveries?.length;
   // What is accepted from now on is not meant.
-  const filter = { state: at.state || undefined, lane: at.lane || undefined, since: fromField(at.since), until: fromField(at.until) ?? Math.floor(now()) };
-  $('h2', box).textContent = `${words.name} ${!deliveries ? 'every matching delivery' : n === 1 ? 'this delivery' : `${count(n)} deliveries`}?`;
+  const until = fromField(at.until) ?? Math.floor(now());
+  const filter = { state: at.state || undefined, lane: at.lane || undefined, since: fromField(at.since), until };
+  const which = !deliveries ? 'every matching delivery' : n === 1 ? 'this delivery' : `${count(n)} deliveries`;
+  $('h2', box).textContent = `${words.name} ${which}?`;
   said.textContent = `${deliveries ? named(deliveries) : matching(filter)} ${n === 1 ? words.one : words.many}`;
   yes.textContent = words.name;
   yes.classList.toggle('danger', what === 'drop');
@@ -56,7 +60,9 @@ function named(deliveries) {
 function matching({ state, lane, since, until }) {
   const only = state && !lane && !since && !where.at.until; // then they are counted already
   const many = only && live.tick ? `, ${count(live.tick.counts[state])} of them now` : '';
-  return `That is each ${state ? `${state} ` : ''}delivery of ${lane ? seen(lane) : 'any lane'}, accepted ${since ? `from ${moment(since).slice(0, 19)} ` : ''}until ${moment(until).slice(0, 19)} UTC${many}.`;
+  const second = ms => moment(ms).slice(0, 19), from = since ? `from ${second(since)} ` : '';
+  const each = `each ${state ? `${state} ` : ''}delivery of ${lane ? seen(lane) : 'any lane'}`;
+  return `That is ${each}, accepted ${from}until ${second(until)} UTC${many}.`;
 }
 
 async function act(what, ids, filter) {
@@ -67,7 +73,10 @@ async function act(what, ids, filter) {
   cancel.textContent = 'Stop';
   bar.hidden = false;
   bar.removeAttribute('value');
-  const tell = () => `${count(done)} ${WORDS[what].done}${refused.length ? `; ${count(refused.length)} refused: ${refused[0].message}` : ''}`;
+  const tell = () => {
+    const rest = refused.length ? `; ${count(refused.length)} refused: ${refused[0].message}` : '';
+    return `${count(done)} ${WORDS[what].done}${rest}`;
+  };
   try {
     for (let cursor = null, from = 0; !stopped;) {
       const asked = ids ? { ids: ids.slice(from, from += AT_ONCE) } : { filter, cursor, limit: AT_ONCE };

@@ -30,10 +30,12 @@ views.deliveries = {
     if (!current()) return;
     rows.asked = asked;
     const searching = Object.entries(at).some(([name, value]) => name !== 'open' && value);
-    const none = searching ? 'No delivery is like this.' : 'Nothing has been accepted yet. The first delivery appears here by itself.';
+    const nothing = 'Nothing has been accepted yet. The first delivery appears here by itself.';
+    const none = searching ? 'No delivery is like this.' : nothing;
     sync(rows, (pinned || page).deliveries, row => row.id, cells, { none });
     mark();
-    pager($('#deliveries .pages'), 'cursor', (pinned || page).next, { newer: Boolean(pinned), onNewest: () => { clear(); rows.asked = null } });
+    const onNewest = () => { clear(); rows.asked = null };
+    pager($('#deliveries .pages'), 'cursor', (pinned || page).next, { newer: Boolean(pinned), onNewest });
   },
   tick(tick, before) {
     const moved = !before || before.counts_at !== tick.counts_at || missed;
@@ -59,8 +61,8 @@ async function pin(page, query, same) {
 
 const cells = row => [
   td('pick', el('input', { type: 'checkbox', tabindex: -1, 'aria-label': `Pick ${seen(row.id)}` })),
-  td('', time(row.created_at)), td('', state(row.state)), td('', peer(row.lane)), td('mono', seen(row.id)), td('', String(row.attempts)),
-  td('', row.next_at ? time(row.next_at) : '–'), td('', clipped(row.last_error)),
+  td('', time(row.created_at)), td('', state(row.state)), td('', peer(row.lane)), td('mono', seen(row.id)),
+  td('', String(row.attempts)), td('', row.next_at ? time(row.next_at) : '–'), td('', clipped(row.last_error)),
 ];
 
 /** What the field for a lane proposes. */
@@ -85,5 +87,5 @@ $('#picked').addEventListener('click', event => {
   const does = { none: clear, all: pickAll, replay: () => command('replay'), drop: () => command('drop') }[event.target.dataset.act];
   does?.();
 });
-document.addEventListener('acted', () => { delivery.forget(); rows.asked = null });
+document.addEventListener('acted', () => { delivery.stale(); rows.asked = null });
 setInterval(() => { if (where.view === 'deliveries' && !live.held && !document.hidden) delivery.follow() }, 1000);

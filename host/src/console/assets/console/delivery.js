@@ -28,29 +28,36 @@ export async function show(id) {
   } catch (error) {
     if (where.at.open !== id || open?.text && error.status !== 404) return;
     open = { id };
-    const why = error.status === 404 ? 'No delivery has this id. It may have been dropped, or pruned after its time.' : explain(error);
-    place.replaceChildren(el('div', { class: 'top' }, el('h2', null, 'Not shown'), shut()), el('p', null, seen(why)), el('p', { class: 'mono' }, seen(id)));
+    const gone = 'No delivery has this id. It may have been dropped, or pruned after its time.';
+    const top = el('div', { class: 'top' }, el('h2', null, 'Not shown'), shut());
+    const why = el('p', null, seen(error.status === 404 ? gone : explain(error)));
+    place.replaceChildren(top, why, el('p', { class: 'mono' }, seen(id)));
   }
 }
 
 function draw(delivery, fresh) {
   const text = JSON.stringify(delivery);
-  if (where.at.open !== delivery.id || open?.text === text) return;
+  if (where.at.open !== delivery.id) return;
+  if (open?.text === text) { open.state = delivery.state; return }
   open = { id: delivery.id, text, state: delivery.state };
   place.delivery = delivery;
   // What was unfolded and had the focus is so again.
-  const unfolded = $$('details', place).map(one => one.open), held = place.contains(document.activeElement) && document.activeElement.textContent;
+  const unfolded = $$('details', place).map(one => one.open);
+  const held = place.contains(document.activeElement) && document.activeElement.textContent;
   place.replaceChildren(...parts(delivery));
   if (!fresh) $$('details', place).forEach((one, i) => { one.open = Boolean(unfolded[i]) });
   if (held) ($$('button', place).find(one => one.textContent === held) || place).focus();
   else if (fresh && innerWidth <= 1180) place.focus();
 }
 
-/** Forgets what is shown, so that it is read again. */
+/** Forgets what is shown. */
 export function forget() {
   open = null;
   place.delivery = null;
 }
+
+/** Has what is shown read again, though it had ended. */
+export const stale = () => { if (open) open.state = null };
 
 /** Reads a pending delivery again. */
 export const follow = () => { if (open?.state === 'pending') show(open.id) };
@@ -87,6 +94,6 @@ function parts(delivery) {
 }
 
 function planned({ waits, anchor, answer_within: within }) {
-  const sends = waits.length ? `sent ${waits.length + 1} times at most; waits ${waits.map(span).join(', ')} after each ${anchor}` : 'sent once';
-  return `${sends}; an answer within ${span(within)}`;
+  const after = `waits ${waits.map(span).join(', ')} after each ${anchor}`;
+  return `${waits.length ? `sent ${waits.length + 1} times at most; ${after}` : 'sent once'}; an answer within ${span(within)}`;
 }

@@ -13,7 +13,8 @@ views.devices = {
     const page = await get('/api/devices', { ...at, limit: PAGE });
     if (!current()) return;
     const devices = page.devices.map(device => ({ ...device, age: span(now() - device.connected_at) }));
-    sync($('#devices tbody'), devices, device => device.cid, cells, { none: at.cid ? 'No such device is online.' : 'No device is online.' });
+    const none = at.cid ? 'No such device is online.' : 'No device is online.';
+    sync($('#devices tbody'), devices, device => device.cid, cells, { none });
     pager($('#devices .pages'), 'after', page.next);
   },
   tick: (tick, before) => before?.devices_at !== tick.devices_at,

@@ -30,7 +30,10 @@ views.inbox = {
 
 const line = item => el('div', { class: 'item mono peer' }, seen(JSON.stringify(item.item)));
 
-const cells = item => [td('', time(item.received_at)), td('mono', String(item.cursor)), td('', peer(item.kind)), td('', peer(item.receiver)), td('', line(item))];
+const cells = item => [
+  td('', time(item.received_at)), td('mono', String(item.cursor)), td('', peer(item.kind)), td('', peer(item.receiver)),
+  td('', line(item)),
+];
 
 clickable($('#inbox table'));
 search($('#inbox form'));

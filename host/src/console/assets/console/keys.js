@@ -11,9 +11,10 @@ import { rove } from './table.js';
 const NAMES = ['overview', 'lanes', 'deliveries', 'inbox', 'devices'];
 
 const KEYS = [
-  ['1 … 5', 'Overview, lanes, deliveries, inbox, devices'], ['/', 'Search'], ['j k ↓ ↑', 'Next row, row before'], ['Enter', 'Open'],
-  ['x Space', 'Pick a delivery'], ['r', 'Replay what is picked, or the row'], ['d', 'Drop what is picked, or the row'], ['c', 'Copy the id of the row'],
-  ['[ ]', 'Page before, next page'], ['n', 'First page, newest'], ['p', 'Hold, follow'], ['t', 'Colours'], ['← →', 'In a chart: back and on in time'],
+  ['1 … 5', 'Overview, lanes, deliveries, inbox, devices'], ['/', 'Search'], ['j k ↓ ↑', 'Next row, row before'],
+  ['Enter', 'Open'], ['x Space', 'Pick a delivery'], ['r', 'Replay what is picked, or the row'],
+  ['d', 'Drop what is picked, or the row'], ['c', 'Copy the id of the row'], ['[ ]', 'Page before, next page'],
+  ['n', 'First page, newest'], ['p', 'Hold, follow'], ['t', 'Colours'], ['← →', 'In a chart: back and on in time'],
   ['Esc', 'Close, clear'], ['?', 'This list'],
 ];
 
@@ -21,7 +22,8 @@ const single = $('#single'), help = $('#help'), colours = $('#theme');
 
 document.addEventListener('keydown', event => {
   if (event.ctrlKey || event.metaKey || event.altKey || $('dialog[open]')) return;
-  const { key, target } = event, field = target.closest('input:not([type=checkbox]), select, textarea'), row = target.closest('tr[data-k]');
+  const { key, target } = event, row = target.closest('tr[data-k]');
+  const field = target.closest('input:not([type=checkbox]), select, textarea');
   if (key === 'Escape') return escape(field);
   if (field) return;
   const does = (row && inRow(key, row, target)) || (key === '?' && (() => help.showModal())) || (single.checked && alone(key, row));

@@ -43,7 +43,8 @@ export const isWell = lane => lane.circuit === 'closed' && !lane.paused && lane.
 export function circuit(lane) {
   if (lane.paused) return chip('paused', ['‖', 'c-warn']);
   if (!lane.configured) return chip('no destination', ['?', 'c-warn']);
-  return chip(...{ open: ['open', ['✕', 'c-bad']], probing: ['probing', ['◔', 'c-warn']] }[lane.circuit] || ['closed', ['✓', 'c-good']]);
+  if (lane.circuit === 'open') return chip('open', ['✕', 'c-bad']);
+  return lane.circuit === 'probing' ? chip('probing', ['◔', 'c-warn']) : chip('closed', ['✓', 'c-good']);
 }
 
 const cells = lane => [
@@ -54,9 +55,16 @@ const cells = lane => [
   td('', count(lane.in_flight)),
   td('nowrap', brief(lane.rate, '/s'), el('div', { class: 'faint' }, lane.rate_limit ? `at most ${lane.rate_limit}/s` : 'no limit')),
   td('nowrap', lane.oldest_at ? span(now() - lane.oldest_at) : '–'),
-  td('', clipped(lane.last_error), lane.last_error && lane.last_error_at && el('span', { class: 'faint' }, `${span(now() - lane.last_error_at)} ago`)),
-  td('', button(lane.paused ? 'Resume' : 'Pause', () => turn(lane), { 'aria-label': `${lane.paused ? 'Resume' : 'Pause'} ${seen(lane.lane)}` })),
+  td('', clipped(lane.last_error), lane.last_error && lane.last_error_at && ago(lane.last_error_at)),
+  td('', pauseOrResume(lane)),
 ];
+
+const ago = at => el('span', { class: 'faint' }, `${span(now() - at)} ago`);
+
+function pauseOrResume(lane) {
+  const what = lane.paused ? 'Resume' : 'Pause';
+  return button(what, () => turn(lane), { 'aria-label': `${what} ${seen(lane.lane)}` });
+}
 
 function probe(lane) {
   if (lane.circuit !== 'open' || !lane.probe_at) return null;
@@ -76,7 +84,8 @@ async function turn(lane) {
 
 function depth(lane) {
   const part = lane.limit ? Math.min(100, Math.ceil(lane.pending / lane.limit * 100)) : 0;
-  return svg('svg', { class: lane.pending >= lane.limit ? 'depth full' : 'depth', 'aria-hidden': 'true' }, svg('rect', { height: '100%', width: `${part}%` }));
+  const bar = svg('rect', { height: '100%', width: `${part}%` });
+  return svg('svg', { class: lane.pending >= lane.limit ? 'depth full' : 'depth', 'aria-hidden': 'true' }, bar);
 }
 
 function spark(list) {

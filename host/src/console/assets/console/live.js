@@ -61,9 +61,9 @@ export async function follow() {
 function again(failure) {
   light('wait', 'reconnecting');
   const pause = failure instanceof Refused ? Math.max(wait, failure.retryAfter * 1000) : wait;
-  const why = failure instanceof Refused ? explain(failure)
-    : `The gateway does not answer${since === null ? '' : `; what is shown is from ${clock(since)} UTC`}. Look whether it runs: it is asked again every few seconds.`;
-  trouble('live', why);
+  const from = since === null ? '' : `; what is shown is from ${clock(since)} UTC`;
+  const away = `The gateway does not answer${from}. Look whether it runs: it is asked again every few seconds.`;
+  trouble('live', failure instanceof Refused ? explain(failure) : away);
   clearTimeout(retry);
   retry = setTimeout(follow, pause);
   wait = Math.min(wait * 2, LAST_WAIT_MS);

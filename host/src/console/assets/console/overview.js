@@ -19,14 +19,16 @@ views.overview = {
     charts.draw();
     const dead = get('/api/deliveries', { state: 'dead', limit: DEAD_ROWS });
     const [page] = await Promise.all([dead, loaded ? null : charts.load(current).then(() => { loaded = true })]);
-    if (current()) sync($('#overview tbody'), page.deliveries, row => row.id, cells, { none: 'None: nothing has run out of attempts.' });
+    if (!current()) return;
+    sync($('#overview tbody'), page.deliveries, row => row.id, cells, { none: 'None: nothing has run out of attempts.' });
   },
   tick: (tick, before) => before?.counts.dead !== tick.counts.dead,
   enter: id => go({ state: 'dead', open: id }, 'deliveries'),
 };
 
 const cells = row => [
-  td('', time(row.created_at)), td('', laneLink(row.lane)), td('mono', seen(row.id)), td('', String(row.attempts)), td('', clipped(row.last_error)),
+  td('', time(row.created_at)), td('', laneLink(row.lane)), td('mono', seen(row.id)), td('', String(row.attempts)),
+  td('', clipped(row.last_error)),
 ];
 
 
@@ -40,7 +42,8 @@ export function onTick(tick, resumed) {
 function look() {
   const unwell = live.tick.lanes.filter(lane => !isWell(lane));
   const rows = unwell.length ? unwell : [{ lane: '' }];
-  sync($('#look'), rows, lane => lane.lane, lane => [lane.lane ? linkTo(lane) : el('span', { class: 'empty' }, 'None: every circuit is closed, nothing is paused.')], { tag: 'div' });
+  const none = () => el('span', { class: 'empty' }, 'None: every circuit is closed, nothing is paused.');
+  sync($('#look'), rows, lane => lane.lane, lane => [lane.lane ? linkTo(lane) : none()], { tag: 'div' });
 }
 
 const linkTo = lane => el('a', { href: `#lanes?${new URLSearchParams({ q: lane.lane })}` },

@@ -47,7 +47,8 @@ export function mark() {
   }
   if (!picks.rows.size || !filtered()) picks.all = false;
   const size = picks.rows.size, able = [...picks.rows.values()].filter(row => replayable(row.state)).length;
-  const bar = $('#picked'), replay = $('[data-act=replay]', bar), all = $('[data-act=all]', bar), head = $('#deliveries thead input');
+  const bar = $('#picked'), replay = $('[data-act=replay]', bar), all = $('[data-act=all]', bar);
+  const head = $('#deliveries thead input');
   bar.hidden = !size;
   $('b', bar).textContent = picks.all ? 'All that match, on every page' : `${size} picked`;
   replay.disabled = picks.all ? at.state === 'pending' || at.state === 'delivered' : !able;
@@ -65,6 +66,7 @@ export function mark() {
 export function meant(what, here) {
   if (picks.all) return null;
   const { at } = where, one = at.open || here?.dataset.k;
-  const found = picks.rows.size ? [...picks.rows.values()] : one ? [$(`#deliveries tr[data-k="${one}"]`)?.item || { id: one, ...$('#detail').delivery }] : [];
+  const alone = () => $(`#deliveries tr[data-k="${one}"]`)?.item || { id: one, ...$('#detail').delivery };
+  const found = picks.rows.size ? [...picks.rows.values()] : one ? [alone()] : [];
   return what === 'drop' ? found : found.filter(row => replayable(row.state));
 }

@@ -32,7 +32,8 @@ function draw(row, item, cells, heads) {
   Object.assign(row, { text, item });
   row.replaceChildren(...cells(item).flat().filter(Boolean));
   heads.forEach((head, i) => row.children[i]?.setAttribute('data-l', head));
-  if (held && !row.contains(document.activeElement)) ($$('a, button', row).find(one => label && one.textContent === label) || row).focus();
+  if (!held || row.contains(document.activeElement)) return;
+  ($$('a, button', row).find(one => label && one.textContent === label) || row).focus();
 }
 
 /** Forgets every row of the page. */
