@@ -26,8 +26,21 @@ def rows(view):
     return f"document.querySelectorAll('#{view} tbody tr[data-k]').length"
 
 
+def every(css, holds):
+    """What JavaScript says of every element."""
+    return f"[...document.querySelectorAll('{css}')].every(one => {holds})"
+
+
 def states(word):
-    return f"[...document.querySelectorAll('#deliveries tbody .st')].every(one => one.textContent.endsWith('{word}'))"
+    return every('#deliveries tbody .st', f"one.textContent.endsWith('{word}')")
+
+
+def says(css, word):
+    return f"document.querySelector('{css}').textContent.includes('{word}')"
+
+
+def is_open(css):
+    return f"document.querySelector('{css}').open"
 
 
 class Check:
@@ -99,7 +112,7 @@ class Check:
         """The newest dead delivery of a lane, with its attempts drawn."""
         browser = self.browser
         browser.view(f'deliveries?state=dead&lane={lane}')
-        browser.until(f"{rows('deliveries')} && [...document.querySelectorAll('#deliveries tbody td:nth-child(4)')].every(one => one.textContent === '{lane}')")
+        browser.until(rows('deliveries') + ' && ' + every('#deliveries tbody td:nth-child(4)', f"one.textContent === '{lane}'"))
         browser.js("document.querySelector('#deliveries tbody tr').click()")
         self.happens(f'{name}: each attempt is drawn', f"document.querySelectorAll('#detail .runs .took').length === {attempts}")
         self.ok(f'{name}: with its plan', browser.js("return document.querySelectorAll('#detail .runs .plan').length") == attempts)
@@ -167,11 +180,12 @@ class Check:
         browser.click('#deliveries [type=reset]')
         browser.until(f"location.hash === '#deliveries' && {rows('deliveries')} > 5")
         browser.type('#deliveries [name=id]', accepted[:20])
-        self.happens('and the beginning of an id', f"location.hash.includes('id=') && {rows('deliveries')} > 0 && [...document.querySelectorAll('#deliveries tbody tr')].every(row => row.dataset.k.startsWith('{accepted[:20]}'))")
+        self.happens('and the beginning of an id', "location.hash.includes('id=') && " + rows('deliveries') + ' > 0 && '
+                     + every('#deliveries tbody tr', f"one.dataset.k.startsWith('{accepted[:20]}')"))
         browser.choose('#deliveries [name=id]', accepted)
         self.happens('a whole id opens its delivery', f"document.querySelector('#detail')?.textContent.includes('{accepted}')")
         browser.view('deliveries/' + '0' * 32)
-        self.happens('an id of nothing says so', "document.querySelector('#detail').textContent.includes('No delivery has this id')")
+        self.happens('an id of nothing says so', says('#detail', 'No delivery has this id'))
         browser.log()  # the 404
         browser.leave_field()
 
@@ -181,15 +195,15 @@ class Check:
         browser.press('j', ENTER)
         browser.until("document.querySelector('#detail .runs .took')")
         browser.press('r')
-        self.happens('a replay is asked for first', "document.querySelector('#ask').open")
+        self.happens('a replay is asked for first', is_open('#ask'))
         self.ok('with the lane', 'uplink:refuses' in browser.text('#ask-what'))
         self.shot('light-ask-replay')
         browser.press(ESCAPE)
-        self.happens('Escape changes nothing', "!document.querySelector('#ask').open && document.querySelector('#detail .st').textContent.endsWith('dead')")
+        self.happens('Escape changes nothing', f"!{is_open('#ask')} && {says('#detail .st', 'dead')}")
         browser.press('r')
-        browser.until("document.querySelector('#ask').open")
+        browser.until(is_open('#ask'))
         browser.click('#ask button.main')
-        self.happens('one is replayed, and told', "!document.querySelector('#ask').open && document.querySelector('#say').textContent.startsWith('1 pending again')")
+        self.happens('one is replayed, and told', f"!{is_open('#ask')} && {says('#say', '1 pending again')}")
         self.happens('and seen to arrive', "document.querySelector('#detail .st').textContent.endsWith('delivered')")
         self.ok('with its attempts before', browser.js("return document.querySelectorAll('#detail .runs').length") == 2)
         self.shot('light-replayed')
@@ -203,7 +217,7 @@ class Check:
         self.sound('what is picked')
         self.shot('light-picked')
         browser.click('#picked [data-act=replay]')
-        browser.until("document.querySelector('#ask').open")
+        browser.until(is_open('#ask'))
         self.ok('how many is said first', '3 deliveries of uplink:broken' in browser.text('#ask-what'), browser.text('#ask-what'))
         browser.click('#ask button.main')
         self.happens('many are replayed', "document.querySelector('#say').textContent.startsWith('3 pending again')")
@@ -213,7 +227,7 @@ class Check:
         browser.until("!document.querySelector('#picked [data-act=all]').hidden")
         browser.click('#picked [data-act=all]')
         browser.click('#picked [data-act=drop]')
-        browser.until("document.querySelector('#ask').open")
+        browser.until(is_open('#ask'))
         self.ok('to drop all that match asks for the word', browser.js("return document.querySelector('#ask button.main').disabled"))
         browser.type('#ask input', 'drop')
         self.sound('the question')
@@ -257,14 +271,14 @@ class Check:
         browser.press('j')
         held = browser.js('return document.activeElement.dataset.k')
         newer = gateway.submit('acme', 'newer')
-        self.happens('who reads is not moved on, but told', "document.querySelector('#deliveries [data-go=newest]').textContent.includes('newer')")
+        self.happens('who reads is not moved on, but told', says('#deliveries [data-go=newest]', 'newer'))
         self.ok('and keeps the focus', held and browser.js('return document.activeElement.dataset.k') == held)
         browser.press(DOWN)
         self.ok('arrow down moves it by one row', browser.js('return document.activeElement.previousSibling.dataset.k') == held)
         browser.press('n')
         self.happens('n shows what is newer', f"{keys}[0] === '{newer}'")
         browser.press('?')
-        self.happens('? lists the keys', "document.querySelector('#help').open")
+        self.happens('? lists the keys', is_open('#help'))
         self.sound('the list of keys')
         self.shot('light-keys')
         browser.press(ESCAPE, 't', 't')
@@ -278,7 +292,8 @@ class Check:
             self.happens(f'{number} leads to {view}', f"location.hash === '#{view}'")
         browser.press('1')
         browser.leave_field()
-        ring = "const one = document.activeElement; return one.matches('main') || parseFloat(getComputedStyle(one).outlineWidth) > 1 ? '' : one.outerHTML.slice(0, 80)"
+        ring = '''const one = document.activeElement, width = parseFloat(getComputedStyle(one).outlineWidth);
+                  return one.matches('main') || width > 1 ? '' : one.outerHTML.slice(0, 80)'''
         unseen = []
         for _ in range(16):
             browser.press(TAB)
@@ -313,12 +328,12 @@ class Check:
         try:
             gateway.start()
             browser.open(gateway.url)
-            self.happens('without a token it asks for one', "document.querySelector('#signin').open")
+            self.happens('without a token it asks for one', is_open('#signin'))
             self.shot('light-sign-in')
             browser.press(ESCAPE, ESCAPE)
-            self.ok('Escape does not lead past it', browser.js("return document.querySelector('#signin').open"))
+            self.ok('Escape does not lead past it', browser.js('return ' + is_open('#signin')))
             browser.type('#signin input', 'wrong' + ENTER)
-            self.happens('a wrong one is refused', "document.querySelector('#signin').open && document.querySelector('#signin .error').textContent.includes('does not know')")
+            self.happens('a wrong one is refused', f"{is_open('#signin')} && {says('#signin .error', 'does not know')}")
             self.ok('only refusals are in the log', all('401' in message for message in browser.log()))
             self.sound('sign-in')
             browser.type('#signin input', 's3cret-s3cret' + ENTER)
@@ -332,7 +347,7 @@ class Check:
             self.happens('the tab keeps it', LIVE)
             self.ok('and nothing else does', browser.js("return document.cookie === '' && !JSON.stringify(localStorage).includes('s3cret')"))
             browser.click('#out')
-            self.happens('signing out forgets it', "document.querySelector('#signin').open && sessionStorage.length === 0 && !document.querySelector('tbody tr')")
+            self.happens('signing out forgets it', f"{is_open('#signin')} && sessionStorage.length === 0 && !document.querySelector('tbody tr')")
             browser.log()
         finally:
             gateway.stop()
@@ -345,7 +360,7 @@ class Check:
         browser.leave_field()
         browser.type('#deliveries [name=lane]', 'uplink:cl')
         gateway.kill()
-        self.happens('a gateway that is gone is told of', "!document.querySelector('#trouble').hidden && document.querySelector('#trouble').textContent.includes('does not answer')")
+        self.happens('a gateway that is gone is told of', f"!document.querySelector('#trouble').hidden && {says('#trouble', 'does not answer')}")
         self.ok('what was read stays', browser.js('return ' + rows('deliveries')) > 0)
         self.ok('and what was being typed', browser.js("return document.querySelector('#deliveries [name=lane]').value") == 'uplink:cl')
         browser.log()  # connections refused
