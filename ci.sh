@@ -21,6 +21,7 @@ JOBS=(
   "conformance core's JSON reader against a JSONTestSuite folder (PUSHGATE_JSON_TEST_SUITE, else ../shared/json-test-suite)"
   "demo        the README's own demo command; output in target/ci/demo.log"
   "console     the console in a headless Chromium, against the built gateway; screenshots in target/ci/console/"
+  "package     the Debian package: its files; installed, lived with by docs/operators.md, upgraded, purged (as root)"
   "miri        core's readers and writers under Miri (nightly)"
   "features    core with every set of its features (cargo-hack), then its tests with all of them"
   "baremetal   core without features for three microcontroller targets"
@@ -46,7 +47,7 @@ FIRMWARE_TARGET=thumbv7m-none-eabi
 # The Cortex-M3 that runs the image, a Cortex-M0 whose code runs there too, and a core that is none of ARM's.
 IMAGE_TARGETS=("$FIRMWARE_TARGET" thumbv6m-none-eabi riscv32imc-unknown-none-elf)
 # The oldest release of each tool known to work; a newer one is left alone.
-TOOLS=(cargo-hack@0.6.46 cargo-deny@0.20.2 cargo-fuzz@0.13.2)
+TOOLS=(cargo-hack@0.6.46 cargo-deny@0.20.2 cargo-fuzz@0.13.2 cargo-deb@3.8.0)
 
 OUT=$PWD/target/ci # logs of the last run, and `notes`: what it had to leave out
 
@@ -91,7 +92,7 @@ job_shellcheck() {
     leave_out "shellcheck is not installed: the scripts were not checked"
     return
   fi
-  shellcheck ci.sh .ci/run
+  shellcheck ci.sh .ci/run packaging/{build,try,postinst,postrm} packaging/stand-ins/*
 }
 
 job_clippy() {
@@ -144,6 +145,21 @@ job_console() {
   fi
   cargo build --locked --release # outside the time limit, which is for a browser that hangs
   timeout 300 python3 -B tests/console/check.py target/release/pushgate "$OUT/console" 2>&1 | tee "$OUT/console.log"
+}
+
+job_package() {
+  local package status=0
+  if ! command -v dpkg-deb >/dev/null; then
+    leave_out "package did not run: dpkg-deb is not installed (this is no Debian)"
+    return
+  fi
+  package=$(packaging/build release | tail -1)
+  packaging/try "$package" 2>&1 | tee "$OUT/package.log" || status=$?
+  case $status in
+    0) ;;
+    3) leave_out "the package was unpacked, not installed: that takes root, and namespaces of its own" ;;
+    *) return "$status" ;;
+  esac
 }
 
 job_features() {
