@@ -403,6 +403,7 @@ async fn the_inbox_is_read_by_cursor() {
             kind: kind.map(Into::into),
             receiver: receiver.map(Into::into),
             end: InboxEnd::Newest,
+            ..InboxFilter::default()
         };
         let page = store.inbox(filter).await.unwrap();
         (page.items.into_iter().map(|item| item.item).collect::<String>(), page.next)
@@ -412,6 +413,22 @@ async fn the_inbox_is_read_by_cursor() {
     assert_eq!(newest(0, 1, Some("report"), None).await, (r#"{"n":4}"#.into(), 5));
     assert_eq!(newest(0, 9, None, Some("other")).await, (r#"{"n":4}"#.into(), 5));
     assert_eq!(newest(0, 9, Some("message"), Some("other")).await, (String::new(), 0));
+
+    // Backwards from an end: what is in front of a cursor, page by page.
+    for (before, kind, expected, next) in [
+        (Some(7), None, r#"{"n":4}{"n":5}"#, 6),
+        (Some(5), None, r#"{"n":2}{"n":3}"#, 4),
+        (Some(2), None, r#"{"n":0}"#, 1),
+        (Some(1), None, "", 0),
+        (Some(5), Some("report"), r#"{"n":1}"#, 2),
+        (Some(u64::MAX), None, r#"{"n":4}{"n":5}"#, 6),
+    ] {
+        let kind = kind.map(str::to_owned);
+        let filter = InboxFilter { before, limit: 2, kind, end: InboxEnd::Newest, ..InboxFilter::default() };
+        let page = store.inbox(filter).await.unwrap();
+        let read = page.items.into_iter().map(|item| item.item).collect::<String>();
+        assert_eq!((read.as_str(), page.next), (expected, next), "{before:?}");
+    }
 
     // A cursor is never used again, so that a reader misses nothing after everything was pruned.
     let nothing = Keep { for_ms: 0, at_most: 0 };

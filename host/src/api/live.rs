@@ -145,7 +145,7 @@ pub(crate) async fn run(shared: Shared, mut stopping: watch::Receiver<bool>) {
 
 async fn tick(shared: &Shared) -> Bytes {
     let ask = async {
-        let newest = InboxFilter { after: 0, limit: 1, end: InboxEnd::Newest, kind: None, receiver: None };
+        let newest = InboxFilter { limit: 1, end: InboxEnd::Newest, ..InboxFilter::default() };
         let (counts, page) = tokio::join!(shared.store.counts(), shared.store.inbox(newest));
         Some((counts.ok()?, page.ok()?.items.last().map_or(0, |item| item.cursor)))
     };

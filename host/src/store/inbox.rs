@@ -12,6 +12,8 @@ use super::Millis;
 pub struct InboxFilter {
     /// Only items behind this cursor; 0 starts at the oldest.
     pub after: u64,
+    /// Only items in front of this cursor, if one is given.
+    pub before: Option<u64>,
     /// How many to read, between 1 and [`MAX_PAGE`](super::MAX_PAGE); others are brought into that range.
     pub limit: usize,
     /// Only items of this kind.
@@ -47,9 +49,10 @@ pub struct InboxItem {
     /// When it was received, in unix milliseconds.
     #[schema(example = 1_700_000_000_000_u64)]
     pub received_at: Millis,
-    /// The item itself, a JSON object, as its protocol's page describes it.
+    /// The item itself, as its protocol's page describes it: a JSON object, or whatever stands in a batch of a kind that
+    /// is not known here.
     #[serde(serialize_with = "as_json")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     pub item: String,
 }
 

@@ -15,7 +15,7 @@ use crate::{
 #[into_params(parameter_in = Query)]
 pub(super) struct InboxQuery {
     /// Only items behind this cursor; 0 starts at the oldest.
-    #[param(minimum = 0, default = 0)]
+    #[param(minimum = 0, maximum = 9_223_372_036_854_775_807_i64, default = 0)]
     after: Option<u64>,
     /// How many to read at the most, from the oldest on.
     #[param(minimum = 1, maximum = 1000, default = 100)]
@@ -23,6 +23,9 @@ pub(super) struct InboxQuery {
     /// Takes the place of `limit`: this many from the end.
     #[param(minimum = 1, maximum = 1000)]
     last: Option<usize>,
+    /// Goes with `last`: this many in front of this cursor, so that the inbox can be read backwards.
+    #[param(minimum = 1, maximum = 9_223_372_036_854_775_807_i64)]
+    before: Option<u64>,
     /// Only items of this kind: `message`, `report`, `unsupported` or `event`.
     #[param(max_length = 64, example = "message")]
     kind: Option<String>,
@@ -34,7 +37,8 @@ pub(super) struct InboxQuery {
 /// Read the inbox, in the order of arrival.
 ///
 /// One entry for each uplink message, status report or event. Asking again with `after` = `next` reads on; a page that
-/// is empty has its own `after` as `next`.
+/// is empty has its own `after` as `next`. `last` begins at the end, and with `before` goes back from there: `before` is
+/// the smallest cursor that has been read.
 #[utoipa::path(
     get, path = "/api/inbox", operation_id = "read_inbox", tag = "inbox",
     params(InboxQuery),
@@ -51,7 +55,13 @@ pub(super) async fn list(
             return Err(Refusal::bad_request("last", "goes without limit: it is itself the number of items"));
         }
     };
-    let InboxQuery { after, kind, receiver, .. } = query;
-    let filter = InboxFilter { after: after.unwrap_or(0), limit, end, kind, receiver };
+    if query.before.is_some() && (query.last.is_none() || query.after.is_some()) {
+        return Err(Refusal::bad_request(
+            "before",
+            "goes with last and without after: the last so many in front of it",
+        ));
+    }
+    let InboxQuery { after, before, kind, receiver, .. } = query;
+    let filter = InboxFilter { after: after.unwrap_or(0), before, limit, end, kind, receiver };
     Ok(Json(shared.store.inbox(filter).await?))
 }

@@ -41,7 +41,7 @@ macro_rules! items {
     };
     ($which:literal, $order:literal) => {
         concat!(
-            "SELECT cursor, receiver, kind, received_at, item FROM inbox WHERE cursor > :after ",
+            "SELECT cursor, receiver, kind, received_at, item FROM inbox WHERE cursor > :after AND cursor < :before ",
             $which,
             " ORDER BY cursor ",
             $order,
@@ -191,35 +191,39 @@ fn unpacked(row: &Row<'_>, column: usize) -> rusqlite::Result<Attempt> {
 
 /// Does [`Store::inbox`](crate::store::Store::inbox).
 pub(super) fn inbox(connection: &Connection, filter: &InboxFilter) -> rusqlite::Result<InboxPage> {
-    let InboxFilter { after, limit, kind, receiver, end } = filter;
+    let InboxFilter { after, before, limit, kind, receiver, end } = filter;
     let from_end = |[oldest, newest]: FromEither| match end {
         InboxEnd::Oldest => oldest,
         InboxEnd::Newest => newest,
     };
-    let (from, limit) = (from_millis(*after), stored(page(*limit)));
+    let (from, to) = (from_millis(*after), before.map_or(i64::MAX, from_millis));
+    let limit = stored(page(*limit));
     let mut items = match (kind, receiver) {
-        (None, None) => rows(connection, from_end(INBOX), named_params! { ":after": from, ":limit": limit }, item)?,
+        (None, None) => {
+            let params = named_params! { ":after": from, ":before": to, ":limit": limit };
+            rows(connection, from_end(INBOX), params, item)?
+        }
         (Some(kind), None) => {
-            let params = named_params! { ":after": from, ":limit": limit, ":kind": kind };
+            let params = named_params! { ":after": from, ":before": to, ":limit": limit, ":kind": kind };
             rows(connection, from_end(INBOX_OF_KIND), params, item)?
         }
-        (None, Some(receiver)) => rows(
-            connection,
-            from_end(INBOX_OF_RECEIVER),
-            named_params! { ":after": from, ":limit": limit, ":receiver": receiver },
-            item,
-        )?,
-        (Some(kind), Some(receiver)) => rows(
-            connection,
-            from_end(INBOX_OF_BOTH),
-            named_params! { ":after": from, ":limit": limit, ":kind": kind, ":receiver": receiver },
-            item,
-        )?,
+        (None, Some(receiver)) => {
+            let params = named_params! { ":after": from, ":before": to, ":limit": limit, ":receiver": receiver };
+            rows(connection, from_end(INBOX_OF_RECEIVER), params, item)?
+        }
+        (Some(kind), Some(receiver)) => {
+            let params = named_params! {
+                ":after": from, ":before": to, ":limit": limit, ":kind": kind, ":receiver": receiver,
+            };
+            rows(connection, from_end(INBOX_OF_BOTH), params, item)?
+        }
     };
     if *end == InboxEnd::Newest {
         items.reverse();
     }
-    let next = items.last().map_or(*after, |item| item.cursor);
+    // Behind an empty page is what it was to end in front of.
+    let seen = before.map_or(*after, |before| before.saturating_sub(1).max(*after));
+    let next = items.last().map_or(seen, |item| item.cursor);
     Ok(InboxPage { items, next })
 }
 
@@ -296,12 +300,12 @@ mod tests {
             (CONTENT, "SEARCH delivery USING PRIMARY KEY (state=? AND id=?)"),
             (OLDER_ATTEMPTS, "SEARCH attempt USING PRIMARY KEY (delivery=?)"),
             (prune::OLDEST, "SEARCH delivery USING PRIMARY KEY (state=? AND id>?)"),
-            (INBOX[0], "SEARCH inbox USING INTEGER PRIMARY KEY (rowid>?)"),
-            (INBOX[1], "SEARCH inbox USING INTEGER PRIMARY KEY (rowid>?)"),
-            (INBOX_OF_KIND[0], "SEARCH inbox USING INDEX inbox_kind (kind=? AND rowid>?)"),
-            (INBOX_OF_KIND[1], "SEARCH inbox USING INDEX inbox_kind (kind=? AND rowid>?)"),
-            (INBOX_OF_RECEIVER[0], "SEARCH inbox USING INDEX inbox_receiver (receiver=? AND rowid>?)"),
-            (INBOX_OF_RECEIVER[1], "SEARCH inbox USING INDEX inbox_receiver (receiver=? AND rowid>?)"),
+            (INBOX[0], "SEARCH inbox USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+            (INBOX[1], "SEARCH inbox USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+            (INBOX_OF_KIND[0], "SEARCH inbox USING INDEX inbox_kind (kind=? AND rowid>? AND rowid<?)"),
+            (INBOX_OF_KIND[1], "SEARCH inbox USING INDEX inbox_kind (kind=? AND rowid>? AND rowid<?)"),
+            (INBOX_OF_RECEIVER[0], "SEARCH inbox USING INDEX inbox_receiver (receiver=? AND rowid>? AND rowid<?)"),
+            (INBOX_OF_RECEIVER[1], "SEARCH inbox USING INDEX inbox_receiver (receiver=? AND rowid>? AND rowid<?)"),
         ] {
             let plan = plan(&connection, sql);
             assert_eq!(plan.first().map(String::as_str), Some(walk), "{sql}");
