@@ -21,6 +21,7 @@ JOBS=(
   "conformance core's JSON reader against a JSONTestSuite folder (PUSHGATE_JSON_TEST_SUITE, else ../shared/json-test-suite)"
   "demo        the README's own demo command; output in target/ci/demo.log"
   "console     the console in a headless Chromium, against the built gateway; screenshots in target/ci/console/"
+  "api         the built gateway asked by schemathesis whatever its OpenAPI documents allow, and much that they do not"
   "package     the Debian package: its files; installed, lived with by docs/operators.md, upgraded, purged (as root)"
   "miri        core's readers and writers under Miri (nightly)"
   "features    core with every set of its features (cargo-hack), then its tests with all of them"
@@ -92,7 +93,7 @@ job_shellcheck() {
     leave_out "shellcheck is not installed: the scripts were not checked"
     return
   fi
-  shellcheck ci.sh .ci/run packaging/{build,try,postinst,postrm} packaging/stand-ins/*
+  shellcheck ci.sh .ci/run tests/api/run.sh packaging/{build,try,postinst,postrm} packaging/stand-ins/*
 }
 
 job_clippy() {
@@ -160,6 +161,21 @@ job_package() {
     3) leave_out "the package was unpacked, not installed: that takes root, and namespaces of its own" ;;
     *) return "$status" ;;
   esac
+}
+
+job_api() {
+  local venv=$PWD/target/schemathesis
+  if ! command -v curl >/dev/null; then
+    leave_out "api was not tried: curl is not installed (on Debian: apt-get install curl)"
+    return
+  fi
+  if ! need_schemathesis "$venv"; then
+    [[ ${CI-} != true ]] || die "schemathesis could not be installed"
+    leave_out "api was not tried: schemathesis could not be installed (it takes Python 3.10 or newer with venv and pip, on Debian: apt-get install python3-venv, and a way to PyPI)"
+    return
+  fi
+  cargo build --locked --release # outside the time limits, which are for runs that hang
+  tests/api/run.sh target/release/pushgate "$venv/bin/schemathesis" "$OUT/api" 2>&1 | tee "$OUT/api.log"
 }
 
 job_features() {
@@ -376,6 +392,16 @@ need_chromium() {
   apt-get -qq -o Acquire::Retries=3 update || die "the list of packages could not be fetched"
   apt-get -qq -o Acquire::Retries=3 install -y --no-install-recommends chromium chromium-driver ||
     die "Chromium could not be installed"
+}
+
+# Into a folder of its own, in the versions of tests/api/requirements.txt; what is there is left alone.
+need_schemathesis() {
+  local venv=$1 wanted=tests/api/requirements.txt
+  cmp -s "$wanted" "$venv/requirements.txt" && return
+  rm -rf "$venv"
+  python3 -m venv "$venv" &&
+    "$venv/bin/pip" install -q --disable-pip-version-check --no-input --retries 3 -r "$wanted" &&
+    cp "$wanted" "$venv/requirements.txt"
 }
 
 # ----------------------------------------------------------------------------------------------------------- set-up
