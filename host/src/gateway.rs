@@ -131,7 +131,7 @@ impl Gateway {
         let routes = lingyang::router(shared.clone(), Arc::new(links.clone())).merge(receive::router(shared.clone()));
         listeners.spawn(public.run(shared.metrics.public.count(named(routes)), stopped(stopping.clone())));
         let routes = admin::router(shared.clone(), &config.listen.admin);
-        listeners.spawn(admin.run(shared.metrics.admin.count(named(routes)), stopped(stopping.clone())));
+        listeners.spawn(admin.run(shared.metrics.admin.count(routes), stopped(stopping.clone())));
         listeners.spawn(live::run(shared.clone(), stopping.clone()));
         let keeping = retention::keep(
             Arc::clone(&shared.store),

@@ -60,7 +60,7 @@ impl Request {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let Self { method, path, headers, body } = self;
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n");
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
         for (name, value) in headers {
             head.extend([name, ": ", value, "\r\n"]);
         }

@@ -81,6 +81,16 @@ impl Rig {
         self.gateway.reload(config(&self.folder, &self.listen, &rest));
     }
 
+    /// Reloads the configuration with other further keys of `[listen]`.
+    ///
+    /// # Panics
+    ///
+    /// When the configuration is wrong.
+    pub fn reload_listen(&mut self, listen: &str) {
+        listen.clone_into(&mut self.listen);
+        let _ = self.gateway.reload(config(&self.folder, &self.listen, &self.rest));
+    }
+
     /// Reloads the configuration without one of the app's keys.
     ///
     /// # Panics
@@ -174,8 +184,9 @@ fn with_app(app: &str, rest: &str) -> String {
 
 fn config(folder: &TempDir, listen: &str, rest: &str) -> Config {
     let store = folder.path().join("pushgate.db");
+    let admin = if listen.contains("admin = ") { "" } else { "admin = '127.0.0.1:0'" };
     let text = format!(
-        "[listen]\npublic = '127.0.0.1:0'\nadmin = '127.0.0.1:0'\nlink = '127.0.0.1:0'\n{listen}\n\
+        "[listen]\npublic = '127.0.0.1:0'\nlink = '127.0.0.1:0'\n{admin}\n{listen}\n\
          [store]\nurl = 'sqlite:{}'\n[network]\nallow_private = true\n{rest}",
         store.display()
     );

@@ -221,7 +221,7 @@ async fn the_inbox_is_read_by_cursor() {
         assert_eq!(inbox(&rig, query).await.len(), count, "{query}");
     }
     let refused = rig.admin(Request::get("/api/inbox?after=-1")).await;
-    assert_eq!((refused.status, &refused.json()["error"]["field"]), (400, &json!("query")));
+    assert_eq!((refused.status, &refused.json()["error"]["field"]), (400, &json!("after")));
 }
 
 #[tokio::test]

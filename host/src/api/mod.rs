@@ -6,6 +6,8 @@ pub mod admin;
 pub mod body;
 pub mod lingyang;
 pub(crate) mod live;
+mod openapi;
+mod public;
 pub mod receive;
 mod request_id;
 pub mod server;

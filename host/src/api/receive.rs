@@ -10,7 +10,6 @@ use axum::{
     extract::{ConnectInfo, Path, RawQuery, State, rejection::PathRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::post,
 };
 use pushgate_core::{
     Error, Identity, Text,
@@ -18,6 +17,8 @@ use pushgate_core::{
     tencent::{self, ActionStatus},
     uplink::{self, Code, Item},
 };
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     body::{BodyError, UnreadBody},
@@ -34,12 +35,41 @@ use crate::{
 
 /// The receivers' routes.
 pub fn router(shared: Shared) -> Router {
-    Router::new()
-        .route("/receive/uplink/{name}", post(receive_uplink))
-        .route("/receive/tencent/{name}", post(receive_tencent))
-        .with_state(shared)
+    Router::from(described()).with_state(shared)
 }
 
+/// What the routes say of themselves.
+pub(super) fn words() -> OpenApi {
+    described().into_openapi()
+}
+
+/// The routes with their words.
+fn described() -> OpenApiRouter<Shared> {
+    OpenApiRouter::default().routes(routes!(receive_uplink)).routes(routes!(receive_tencent))
+}
+
+/// Take a batch of the uplink protocol.
+///
+/// Every item goes into the inbox before the answer; one that came before is not kept twice.
+#[utoipa::path(
+    post, path = "/receive/uplink/{name}", operation_id = "receive_uplink", tag = "receivers",
+    params(("name" = String, Path, description = "The receiver's name in the configuration.", example = "ucloud")),
+    request_body(content = ref("#/components/schemas/ReceivedUplinkBatch"), content_type = "application/json"),
+    responses(
+        (
+            status = 200, description = "It is stored.", body = ref("#/components/schemas/UplinkReply"),
+            content_type = "application/json",
+        ),
+        (
+            status = 403, description = "The caller's address is none of those that may call the receiver.",
+            body = ref("#/components/schemas/UplinkReply"), content_type = "application/json",
+        ),
+        (
+            status = 404, description = "No uplink receiver has this name.",
+            body = ref("#/components/schemas/UplinkReply"), content_type = "application/json",
+        ),
+    )
+)]
 async fn receive_uplink(
     State(shared): State<Shared>,
     name: Result<Path<String>, PathRejection>,
@@ -97,6 +127,43 @@ async fn take_uplink(
     store(shared, name, counts, submission).await
 }
 
+/// Take a Tencent callback.
+///
+/// Every event goes into the inbox before the answer; one that came before is not kept twice.
+#[utoipa::path(
+    post, path = "/receive/tencent/{name}", operation_id = "receive_tencent", tag = "receivers",
+    params(
+        ("name" = String, Path, description = "The receiver's name in the configuration.", example = "im"),
+        (
+            "SdkAppid" = String, Query, description = "The receiver's `sdk_app_id`.", pattern = "^[0-9]{1,20}$",
+            example = "1400000000",
+        ),
+        (
+            "RequestTime" = Option<String>, Query,
+            description = "When the request was signed, in unix seconds; required where the receiver has a token.",
+        ),
+        (
+            "Sign" = Option<String>, Query,
+            description = "The signature: SHA-256 of the token and `RequestTime`, in hexadecimal; required where the \
+                receiver has a token.",
+        ),
+    ),
+    request_body(content = ref("#/components/schemas/ReceivedTencentBatch"), content_type = "application/json"),
+    responses(
+        (
+            status = 200, description = "It is stored.", body = ref("#/components/schemas/TencentReply"),
+            content_type = "application/json",
+        ),
+        (
+            status = 403, description = "The callback is for another app, or its signature is missing, wrong or too old.",
+            body = ref("#/components/schemas/TencentReply"), content_type = "application/json",
+        ),
+        (
+            status = 404, description = "No Tencent receiver has this name.",
+            body = ref("#/components/schemas/TencentReply"), content_type = "application/json",
+        ),
+    )
+)]
 async fn receive_tencent(
     State(shared): State<Shared>,
     name: Result<Path<String>, PathRejection>,

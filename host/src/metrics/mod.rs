@@ -80,6 +80,8 @@ pub enum Refused {
     Store,
     /// Its device pushes more often than it may.
     Rate,
+    /// It asks the admin API with a wrong token, or with none.
+    Token,
 }
 
 /// Counts what happens.
@@ -105,7 +107,7 @@ pub struct Metrics {
 }
 
 /// What was missing, in the order of [`Refused`].
-const REFUSED: [&str; 3] = ["queue", "store", "rate"];
+const REFUSED: [&str; 4] = ["queue", "store", "rate", "token"];
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -227,7 +229,7 @@ impl Metrics {
         let dropped = Family::new("dropped", "Device messages dropped, by what came of their last send");
         let by_reason = DropReason::ALL.iter().zip(&self.dropped);
         page.counters(dropped, by_reason.map(|(reason, count)| ([("reason", reason.as_str())], count.load(Relaxed))))?;
-        let refused = Family::new("refused", "Requests not accepted though right, by what was missing");
+        let refused = Family::new("refused", "Requests not accepted, by what was missing");
         page.counters(refused, link::by("reason", REFUSED, &self.refused))?;
         levels.show(&self.lanes, page)?;
         self.link.show(page)?;

@@ -39,7 +39,10 @@ pub(super) async fn list(State(shared): State<Shared>, Query(Nothing {}): Query<
 /// queued. Pausing a paused lane changes nothing.
 #[utoipa::path(
     post, path = "/api/lanes/{lane}/pause", operation_id = "pause_lane", tag = "lanes",
-    params(("lane" = String, Path, description = "The lane's name.", max_length = 256, example = "uplink:acme")),
+    params((
+        "lane" = String, Path, description = "The lane's name.", max_length = 256, example = "uplink:acme",
+        pattern = "^((uplink|tencent|webhook|forward):.+|device:[1-9][0-9]{0,8})$",
+    )),
     responses((status = 204, description = "It is paused."))
 )]
 pub(super) async fn pause(
@@ -56,7 +59,10 @@ pub(super) async fn pause(
 /// What is due is sent at once. Resuming a lane that is not paused changes nothing.
 #[utoipa::path(
     post, path = "/api/lanes/{lane}/resume", operation_id = "resume_lane", tag = "lanes",
-    params(("lane" = String, Path, description = "The lane's name.", max_length = 256, example = "uplink:acme")),
+    params((
+        "lane" = String, Path, description = "The lane's name.", max_length = 256, example = "uplink:acme",
+        pattern = "^((uplink|tencent|webhook|forward):.+|device:[1-9][0-9]{0,8})$",
+    )),
     responses((status = 204, description = "It sends."))
 )]
 pub(super) async fn resume(

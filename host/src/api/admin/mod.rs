@@ -1,7 +1,11 @@
 //! The admin API: what is to be sent, what became of it, what has come in.
 //!
 //! Requests need the bearer token of `listen.admin_token` when one is configured, which it must be on an address that
-//! others can reach. Answers are JSON; a refusal is `{"error":{"code":…,"field":…,"message":…}}`.
+//! others can reach (`token`), and come from no other site's page (`origin`). Answers are JSON; a refusal is
+//! `{"error":{"code":…,"field":…,"message":…}}` (`refusal`).
+//!
+//! A route is added in `described`, with its words: its parameters are read by `query` and `path` as those words say,
+//! and what any request may be refused with is added to the words in `openapi`.
 
 #![expect(unused_qualifications, reason = "utoipa's macros qualify the names of parameters' types")]
 
@@ -11,6 +15,7 @@ mod inbox;
 mod lanes;
 mod live;
 mod openapi;
+mod origin;
 mod page;
 mod path;
 mod query;
@@ -18,41 +23,40 @@ mod refusal;
 mod series;
 mod status;
 mod submit;
+mod token;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
-use axum::{
-    Extension, Router,
-    extract::{ConnectInfo, Request, State},
-    http::{StatusCode, header},
-    middleware::{self, Next},
-    response::{IntoResponse, Response},
-};
+use axum::{Extension, Router, http::StatusCode, middleware};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::state::Shared;
-use crate::{
-    config::{Admin, Secret},
-    telemetry::seldom::seldom,
-};
-use openapi::Document;
+use crate::config::Admin;
+use openapi::Documents;
 use refusal::Refusal;
+use token::Guard;
 
 /// Entries of a page when the caller does not say.
 const PAGE: usize = 100;
 
-/// The admin API's routes.
+/// The admin API's routes, for a listener at `admin`.
 pub fn router(shared: Shared, admin: &Admin) -> Router {
+    let guard = Guard::new(shared.clone(), admin);
     let (open, guarded) = described();
-    let mut document = open.get_openapi().clone();
-    document.merge(guarded.get_openapi().clone());
-    let guarded = Router::from(guarded).layer(Extension(Arc::new(Document::new(document))));
-    let guarded = match admin.token() {
-        Some(token) => guarded.layer(middleware::from_fn_with_state(token.clone(), authorize)),
-        None => guarded,
-    };
-    let shows = if admin.token().is_none() { page::Shows::State } else { page::Shows::NoData };
-    Router::from(open).merge(page::router(shows)).merge(guarded).with_state(shared)
+    let mut words = open.get_openapi().clone();
+    words.merge(guarded.get_openapi().clone());
+    let documents = Arc::new(Documents::new(words, guard.clone()));
+    let guarded = Router::from(guarded)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(Extension(documents))
+        .layer(middleware::from_fn_with_state(guard.clone(), token::required));
+    Router::from(open)
+        .method_not_allowed_fallback(no_such_method)
+        .merge(page::router(guard.clone()).method_not_allowed_fallback(no_such_method))
+        .merge(guarded)
+        .fallback(nothing_here)
+        .layer(middleware::from_fn_with_state(guard, origin::own))
+        .with_state(shared)
 }
 
 /// The routes with their words: those that ask for no token, and those that do.
@@ -74,18 +78,16 @@ fn described() -> (OpenApiRouter<Shared>, OpenApiRouter<Shared>) {
         .routes(routes!(live::live))
         .routes(routes!(series::series))
         .routes(routes!(status::metrics))
-        .routes(routes!(openapi::show));
+        .routes(routes!(openapi::show))
+        .routes(routes!(openapi::show_public));
     (open, guarded)
 }
 
-async fn authorize(State(token): State<Secret>, request: Request, next: Next) -> Response {
-    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| value.strip_prefix("Bearer ")).and_then(|value| Secret::new(value).ok());
-    if given.is_some_and(|given| given == token) {
-        return next.run(request).await;
-    }
-    let peer = request.extensions().get().map(|ConnectInfo::<SocketAddr>(peer)| peer.ip().to_string());
-    seldom!(warn, peer, "refused a request to the admin API: it does not bring the admin token");
-    let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "Authorization", "required: Bearer and the admin token");
-    ([(header::WWW_AUTHENTICATE, "Bearer")], refusal).into_response()
+async fn nothing_here() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "path", "there is nothing at this path; /api/openapi.json lists what there is")
+}
+
+async fn no_such_method() -> Refusal {
+    let message = "this path does not take this method; see the Allow header";
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", message)
 }

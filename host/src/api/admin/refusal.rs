@@ -34,6 +34,11 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, field, message)
     }
 
+    #[cfg(test)]
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     pub(super) fn no_delivery() -> Self {
         Self::new(StatusCode::NOT_FOUND, "id", "no delivery has this id")
     }

@@ -41,7 +41,10 @@ const IDEMPOTENCY_KEPT_MS: u64 = 24 * 60 * 60 * 1000;
                 first time, and nothing is accepted twice. Visible ASCII.",
         ),
     ),
-    request_body(content = Object, content_type = "application/json", description = "A batch of the protocol."),
+    request_body(
+        content = ref("#/components/schemas/UplinkBatch"), content_type = "application/json",
+        description = "A batch of the protocol.",
+    ),
     responses(
         (status = 202, description = "It is stored, and under way.", body = Accepted),
         (status = 404, description = "No uplink destination has this name.", body = Answer),
@@ -77,7 +80,10 @@ pub(super) async fn uplink(
                 first time, and nothing is accepted twice. Visible ASCII.",
         ),
     ),
-    request_body(content = Object, content_type = "application/json", description = "A batch of the protocol."),
+    request_body(
+        content = ref("#/components/schemas/TencentBatch"), content_type = "application/json",
+        description = "A batch of the protocol.",
+    ),
     responses(
         (status = 202, description = "It is stored, and under way.", body = Accepted),
         (status = 404, description = "No Tencent destination has this name.", body = Answer),

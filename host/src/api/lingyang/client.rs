@@ -26,6 +26,22 @@ use crate::{
     metrics::Refused,
 };
 
+/// Push from a device to other devices.
+///
+/// Each receiver's token is the right to send to it. The message is stored before the answer, and sent as its flag
+/// says.
+#[utoipa::path(
+    post, path = "/v2/message/client/push", operation_id = "push_from_device", tag = "pushes",
+    security(("device_token" = []), ("device_token_in_query" = [])),
+    request_body(content = ref("#/components/schemas/ClientPush"), content_type = "application/json"),
+    responses(
+        (
+            status = 200, description = "It is stored, and under way.", body = ref("#/components/schemas/PushReply"),
+            content_type = "application/json",
+            headers(("X-Request-ID" = String, description = "The same as `request_id`.")),
+        ),
+    )
+)]
 pub(super) async fn push(State(api): State<Api>, uri: Uri, headers: HeaderMap, body: UnreadBody) -> Response {
     let request = RequestId::current();
     let outcome = accept(&api, &request, &uri, &headers, body).await;

@@ -26,7 +26,20 @@ use crate::{
 /// Seconds after which a device that found no room may come again (ours).
 const COME_AGAIN: u64 = 1;
 
-/// Makes a WebSocket of the request, and a connection of the device link of that.
+/// Connect a device.
+///
+/// Makes a WebSocket of the request, and a connection of the device link of that: one JSON object in each text message.
+#[utoipa::path(
+    get, path = "/v2/message/client/link", operation_id = "connect_device", tag = "link",
+    security(("device_token" = []), ("device_token_in_query" = [])),
+    responses(
+        (status = 101, description = "From here on it is a WebSocket."),
+        (
+            status = 426, description = "The request is for no WebSocket.",
+            body = ref("#/components/schemas/PushReply"), content_type = "application/json",
+        ),
+    )
+)]
 pub(super) async fn link(
     State(api): State<Api>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,

@@ -13,15 +13,14 @@ mod server;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    http::StatusCode,
-    middleware,
-    response::Response,
-    routing::{any, get, post},
-};
+use axum::{Router, http::StatusCode, middleware, response::Response, routing::any};
 use bytes::Bytes;
 use pushgate_core::lingyang::{Cid, Msg};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt as _},
+    routes,
+};
 
 use super::state::{Shared, Submission};
 use crate::{
@@ -43,14 +42,24 @@ struct Api {
 
 /// The device API's routes.
 pub fn router(shared: Shared, links: Arc<Links>) -> Router {
-    Router::new()
-        .route("/v2/message/client/push", post(client::push).fallback(no_such_method))
-        .route("/v2/message/server/push", post(server::push).fallback(no_such_method))
-        .route("/v2/message/client/link", get(link::link).fallback(no_such_method_of_link))
+    Router::from(described())
         .route("/v2/message/", any(nothing_here))
         .route("/v2/message/{*path}", any(nothing_here))
         .layer(middleware::from_fn(answer::or_internal_error))
         .with_state(Api { shared, links, pace: Arc::default() })
+}
+
+/// What the routes say of themselves.
+pub(super) fn words() -> OpenApi {
+    described().into_openapi()
+}
+
+/// The routes with their words.
+fn described() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(client::push).map(|route| route.fallback(no_such_method)))
+        .routes(routes!(server::push).map(|route| route.fallback(no_such_method)))
+        .routes(routes!(link::link).map(|route| route.fallback(no_such_method_of_link)))
 }
 
 /// "Every response carries `X-Request-ID`" (the Lingyang page), this one too.

@@ -25,6 +25,26 @@ use crate::{
 const APP: &str = "X-APP-ID";
 const KEY: &str = "X-APP-Key";
 
+/// Push from the application server to its devices.
+///
+/// One message to many devices, or messages in devices' names. They are stored before the answer, and sent as their
+/// flags say.
+#[utoipa::path(
+    post, path = "/v2/message/server/push", operation_id = "push_from_server", tag = "pushes",
+    security(("app_id" = [], "app_key" = [])),
+    request_body(content = ref("#/components/schemas/ServerPush"), content_type = "application/json"),
+    responses(
+        (
+            status = 200, description = "It is stored, and under way.", body = ref("#/components/schemas/PushReply"),
+            content_type = "application/json",
+            headers(("X-Request-ID" = String, description = "The same as `request_id`.")),
+        ),
+        (
+            status = 403, description = "A device is outside the app's ranges of cids.",
+            body = ref("#/components/schemas/PushReply"), content_type = "application/json",
+        ),
+    )
+)]
 pub(super) async fn push(State(api): State<Api>, headers: HeaderMap, body: UnreadBody) -> Response {
     let request = RequestId::current();
     let outcome = accept(&api.shared, &request, &headers, body).await;

@@ -16,7 +16,10 @@ use axum::{
     Router,
     body::{Body, HttpBody},
     extract::{ConnectInfo, MatchedPath},
-    http::{HeaderValue, Method, Request, Response, StatusCode, Version, header::CONNECTION},
+    http::{
+        HeaderValue, Method, Request, Response, StatusCode, Version,
+        header::{CONNECTION, CONTENT_TYPE},
+    },
     response::IntoResponse,
 };
 use bytes::Bytes;
@@ -237,9 +240,11 @@ impl Client {
         let answered = id.clone().scope(begun.map(|begun| begun.context), call(self.shared.router.clone(), request));
         let mut response = answered.await.unwrap_or_else(|panic| {
             // The path alone: a query may carry a signature.
+            const BODY: &str =
+                r#"{"error":{"code":500,"field":"gateway","message":"internal error; the gateway's log says more"}}"#;
             let (path, request_id) = (uri.path(), id.text());
             seldom!(error, %method, path, request_id, panic = said(&*panic), "a handler panicked");
-            (StatusCode::INTERNAL_SERVER_ERROR, "internal error").into_response()
+            (StatusCode::INTERNAL_SERVER_ERROR, [(CONTENT_TYPE, "application/json")], BODY).into_response()
         });
         id.mark(&mut response);
         if let Some(begun) = begun {
