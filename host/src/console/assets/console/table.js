@@ -85,7 +85,6 @@ export function pager(place, key, next, { note = '', newer = false, onNewest = (
     place.append(...['newest', 'back', 'on'].map(what => button('', null, { 'data-go': what })), el('span', { class: 'faint' }));
   }
   const [newest, back, on, told] = place.children;
-  place.hidden = false;
   newest.hidden = !at[key] && !newer;
   newest.textContent = newer ? '↑ There are newer ones' : '⇤ First page';
   newest.onclick = () => {
@@ -101,4 +100,5 @@ export function pager(place, key, next, { note = '', newer = false, onNewest = (
   on.textContent = key === 'after' ? 'Next →' : 'Older →';
   on.onclick = () => { trail.push(at[key]); to(next) };
   told.textContent = note;
+  place.hidden = !note && [newest, back, on].every(one => one.hidden);
 }
