@@ -22,12 +22,14 @@ use crate::{
     config::Config,
     courier::{HttpCourier, Settings},
     engine::{Engine, Event, Parts},
+    health::Health,
     link::{Links, Registry, tcp},
     metrics::{Metrics, Reload, StoreCounts},
     renewal::{self, Renewed},
     retention,
     store::{self, Store},
     telemetry::export::{self, Exporter},
+    workers::{Lost, Worker, Workers},
 };
 
 /// How long a stopping gateway takes at the most (ours): requests first, then the sends under way, which have what is
@@ -36,6 +38,9 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long the requests under way have to end when the gateway stops (ours).
 const REQUESTS_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long the admin API's last answers have to get to their readers (ours): all else is over by then.
+const LAST_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// A gateway that runs.
 pub struct Gateway {
@@ -48,9 +53,13 @@ pub struct Gateway {
     shared: Shared,
     config: watch::Sender<Arc<Config>>,
     renewed: Vec<Renewed>,
+    workers: Workers,
     stop: watch::Sender<bool>,
     listeners: JoinSet<()>,
     exporter: Option<Exporter>,
+    /// The admin listener serves until all else is over, so that the end of a gateway can be watched.
+    stop_admin: watch::Sender<bool>,
+    admin_listener: JoinSet<()>,
 }
 
 impl Gateway {
@@ -77,7 +86,8 @@ impl Gateway {
         let limits = limits(&config);
         let mut public =
             Server::bind(config.listen.public, limits).map_err(|error| CannotStart::at("listen.public", error))?;
-        let mut admin = Server::bind(config.listen.admin.address(), limits)
+        let admin_limits = Limits { drain_timeout: LAST_ANSWERS_WITHIN, ..limits };
+        let mut admin = Server::bind(config.listen.admin.address(), admin_limits)
             .map_err(|error| CannotStart::at("listen.admin", error))?;
         let (link, link_address) =
             tcp::bind(config.listen.link).map_err(|error| CannotStart::at("listen.link", error))?;
@@ -107,6 +117,7 @@ impl Gateway {
         });
         let config = Arc::new(config);
         let (config_sender, config_receiver) = watch::channel(Arc::clone(&config));
+        let workers = Workers::default();
         let parts = Parts {
             clock,
             store: Arc::clone(&store),
@@ -115,6 +126,7 @@ impl Gateway {
             metrics: Arc::clone(&metrics),
             tracer: tracer.clone(),
             config: Arc::clone(&config),
+            workers: workers.clone(),
         };
         let engine = Engine::start(parts).await.map_err(CannotStart::because)?;
         let links = Links {
@@ -124,15 +136,15 @@ impl Gateway {
             metrics: Arc::clone(&metrics),
             config: config_receiver.clone(),
         };
-        let shared = Shared::new(clock, config_receiver.clone(), store, engine, registry, metrics, tracer);
+        let health = Health::new(store, engine, workers.clone());
+        let shared = Shared::new(clock, config_receiver.clone(), registry, metrics, tracer, health);
 
         let (stop, stopping) = watch::channel(false);
         let mut listeners = JoinSet::new();
         let routes = lingyang::router(shared.clone(), Arc::new(links.clone())).merge(receive::router(shared.clone()));
-        listeners.spawn(public.run(shared.metrics.public.count(named(routes)), stopped(stopping.clone())));
-        let routes = admin::router(shared.clone(), &config.listen.admin);
-        listeners.spawn(admin.run(shared.metrics.admin.count(routes), stopped(stopping.clone())));
-        listeners.spawn(live::run(shared.clone(), stopping.clone()));
+        let public = public.run(shared.metrics.public.count(named(routes)), stopped(stopping.clone()));
+        listeners.spawn(workers.watch(Worker::Public, public));
+        listeners.spawn(workers.watch(Worker::Live, live::run(shared.clone(), stopping.clone())));
         let keeping = retention::keep(
             Arc::clone(&shared.store),
             clock,
@@ -140,9 +152,22 @@ impl Gateway {
             config_receiver.clone(),
             stopping.clone(),
         );
-        listeners.spawn(keeping);
         listeners.spawn(renewal::watch(renewed.clone(), clock, Arc::clone(&shared.metrics), stopping.clone()));
-        listeners.spawn(links.listen(link, link_tls, stopping));
+        listeners.spawn(workers.watch(Worker::Retention, keeping));
+        let until_closed = workers.watch(Worker::Store, shared.store.ended());
+        let stopped_first = stopped(stopping.clone());
+        listeners.spawn(async move {
+            tokio::select! {
+                () = until_closed => {}
+                () = stopped_first => {}
+            }
+        });
+        listeners.spawn(workers.watch(Worker::Link, links.listen(link, link_tls, stopping)));
+        let (stop_admin, stopping) = watch::channel(false);
+        let mut admin_listener = JoinSet::new();
+        let routes = admin::router(shared.clone(), &config.listen.admin);
+        let admin = admin.run(shared.metrics.admin.count(routes), stopped(stopping));
+        admin_listener.spawn(workers.watch(Worker::Admin, admin));
 
         Ok(Self {
             public: public_address,
@@ -151,9 +176,12 @@ impl Gateway {
             shared,
             config: config_sender,
             renewed,
+            workers,
             stop,
             listeners,
             exporter,
+            stop_admin,
+            admin_listener,
         })
     }
 
@@ -172,6 +200,24 @@ impl Gateway {
     /// Notes that a configuration was read which is wrong, and not obeyed.
     pub fn reload_refused(&self) {
         self.shared.metrics.reloaded(Reload::Refused);
+    }
+
+    /// How it is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.shared.health.clone()
+    }
+
+    /// Returns once something that it cannot do without has ended by itself: it is of no use any more, and to be
+    /// [stopped](Self::stop).
+    pub async fn lost(&self) -> Lost {
+        self.workers.lost().await
+    }
+
+    /// Has its scheduler panic.
+    #[cfg(test)]
+    pub(crate) fn stumble(&self) {
+        self.shared.engine.stumble();
     }
 
     /// Obeys another configuration from now on, but for what is bound, opened or handed out at a start:
@@ -197,8 +243,10 @@ impl Gateway {
 
     /// Stops: accepts nothing more, finishes what is under way, and closes the store.
     ///
-    /// What is not finished in time stays pending in the store for the next start.
+    /// What is not finished in time stays pending in the store for the next start. Until then the admin API answers
+    /// what only asks.
     pub async fn stop(mut self) {
+        self.workers.may_end();
         self.stop.send_replace(true);
         let draining = async {
             while self.listeners.join_next().await.is_some() {}
@@ -207,12 +255,21 @@ impl Gateway {
         if time::timeout(DRAIN_WITHIN, draining).await.is_err() {
             tracing::warn!("stopped with sends under way; they are made again after the next start");
         }
+        self.stop_admin.send_replace(true);
+        while self.admin_listener.join_next().await.is_some() {}
         if let Some(exporter) = self.exporter.take() {
             exporter.stop().await;
         }
         if let Err(error) = self.shared.store.close().await {
             tracing::error!(%error, "the store did not close well");
         }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // Its tasks end with it.
+        self.workers.may_end();
     }
 }
 

@@ -49,8 +49,16 @@ async fn sigterm_finishes_what_is_under_way_and_exits_well() {
     let begun = Instant::now();
     gateway.signal("TERM");
     assert_eq!(device.refused().await.0, 503);
-    // Nothing new is accepted, while the send under way still waits for its answer.
-    until("the gateway accepts nothing more", async || TcpStream::connect(gateway.admin).await.err()).await;
+    // Nothing new is accepted, while the send under way still waits for its answer; who watches is told so.
+    until("the gateway accepts nothing more", async || TcpStream::connect(gateway.public).await.err()).await;
+    let readiness = Request::get("/readyz").send(gateway.admin).await;
+    assert_eq!((readiness.status, &readiness.json()["ready"]), (503, &json!(false)), "{}", readiness.body);
+    assert_eq!(readiness.json()["gateway"], "stopping: it accepts nothing more");
+    let refused = gateway.submit("slow", &uplink_batch(&["y"])).await.expect("an answer");
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    assert!(refused.header("retry-after").is_some() && refused.body.contains("stopping"), "{}", refused.body);
+    assert_eq!(gateway.counts().await["pending"], 1, "what asks is answered");
+    assert_eq!(Request::get("/livez").send(gateway.admin).await.status, 200);
     assert!(!gateway.has_exited(), "it waits for the answer");
     let answer = r#"{"code":0,"message":"ok"}"#;
     let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{answer}", answer.len());

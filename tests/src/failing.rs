@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::SeqCst},
@@ -19,6 +20,8 @@ pub struct FailingStore {
     inner: Arc<dyn Store>,
     failure: Failure,
     writes: AtomicU64,
+    /// The method that panics.
+    stumbles_at: Option<&'static str>,
 }
 
 /// Which writes fail, and how.
@@ -47,7 +50,14 @@ impl FailingStore {
     /// Wraps `inner`.
     #[must_use]
     pub fn new(inner: Arc<dyn Store>, failure: Failure) -> Arc<Self> {
-        Arc::new(Self { inner, failure, writes: AtomicU64::new(0) })
+        Arc::new(Self { inner, failure, writes: AtomicU64::new(0), stumbles_at: None })
+    }
+
+    /// Wraps `inner`; who calls `method` panics.
+    #[must_use]
+    pub fn stumbling(inner: Arc<dyn Store>, method: &'static str) -> Arc<Self> {
+        let never = Failure { nth: u64::MAX, count: 0, when: When::Before, kind: ErrorKind::Other };
+        Arc::new(Self { inner, failure: never, writes: AtomicU64::new(0), stumbles_at: Some(method) })
     }
 
     /// How many writes have been asked for.
@@ -89,8 +99,13 @@ macro_rules! hand_on {
     ($($way:ident $name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)*) => {
         impl Store for FailingStore {
             $(fn $name(&self, $($arg: $type),*) -> Answer<$answer> {
+                assert_ne!(self.stumbles_at, Some(stringify!($name)), "it stumbles, as planned");
                 hand_on!($way self, store => store.$name($($arg),*))
             })*
+
+            fn ended(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+                self.inner.ended()
+            }
         }
     };
     (read $self:ident, $store:ident => $call:expr) => {{

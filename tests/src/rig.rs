@@ -88,7 +88,7 @@ impl Rig {
     /// When the configuration is wrong.
     pub fn reload_listen(&mut self, listen: &str) {
         listen.clone_into(&mut self.listen);
-        let _ = self.gateway.reload(config(&self.folder, &self.listen, &self.rest));
+        self.gateway.reload(config(&self.folder, &self.listen, &self.rest));
     }
 
     /// Reloads the configuration without one of the app's keys.

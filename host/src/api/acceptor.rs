@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use crate::{
     engine::{Engine, Entry, Reservation},
     store::{Accept, Accepted, ErrorKind, Store, StoreError},
+    workers::{Worker, Workers},
 };
 
 /// Submissions of one go at the most (ours).
@@ -44,11 +45,12 @@ struct After {
 
 impl Acceptor {
     /// Starts the tasks; they end with the last acceptor.
-    pub(super) fn start(store: &Arc<dyn Store>, engine: &Engine) -> Self {
+    pub(super) fn start(store: &Arc<dyn Store>, engine: &Engine, workers: &Workers) -> Self {
         let (requests, received) = mpsc::channel(QUEUE);
         let received = Arc::new(Mutex::new(received));
         for _ in 0..TURNS {
-            tokio::spawn(run(Arc::clone(store), engine.clone(), Arc::clone(&received)));
+            let turn = run(Arc::clone(store), engine.clone(), Arc::clone(&received));
+            tokio::spawn(workers.watch(Worker::Acceptor, turn));
         }
         Self { requests }
     }

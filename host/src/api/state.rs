@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     config::Config,
     engine::{Engine, Entry, LaneKey, Payload, QueueFull},
+    health::Health,
     link::Registry,
     metrics::{Metrics, Refused},
     store::{Accept, Accepted, DeliveryId, Paused, Removed, Replayed, State, Store, StoreError},
@@ -48,6 +49,8 @@ pub struct Parts {
     tracer: Tracer,
     /// Who watches.
     pub(super) live: Live,
+    /// How the gateway is.
+    pub health: Health,
 }
 
 impl Deref for Shared {
@@ -79,16 +82,16 @@ impl Shared {
     pub(crate) fn new(
         clock: Clock,
         config: watch::Receiver<Arc<Config>>,
-        store: Arc<dyn Store>,
-        engine: Engine,
         registry: Registry,
         metrics: Arc<Metrics>,
         tracer: Tracer,
+        health: Health,
     ) -> Self {
-        let acceptor = Acceptor::start(&store, &engine);
+        let acceptor = Acceptor::start(health.store(), health.engine(), health.workers());
         let troubles = Troubles::default();
         let live = Live::default();
-        let parts = Parts { clock, config, store, engine, acceptor, troubles, registry, metrics, tracer, live };
+        let (store, engine) = (Arc::clone(health.store()), health.engine().clone());
+        let parts = Parts { clock, config, store, engine, acceptor, troubles, registry, metrics, tracer, live, health };
         Self { parts: Arc::new(parts) }
     }
 

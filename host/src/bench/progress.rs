@@ -27,7 +27,7 @@ impl Progress {
     }
 
     /// Begins a stage of `length` steps.
-    pub(super) fn stage(&self, name: impl Into<String>, length: u64) {
+    pub(crate) fn stage(&self, name: impl Into<String>, length: u64) {
         self.0.set_message(name.into());
         self.0.set_length(length);
         self.0.reset();
@@ -35,7 +35,7 @@ impl Progress {
     }
 
     /// Has come as far as `position`.
-    pub(super) fn reach(&self, position: u64) {
+    pub(crate) fn reach(&self, position: u64) {
         self.0.set_position(position);
     }
 

@@ -21,6 +21,7 @@ mod receive;
 mod serve;
 mod status;
 mod stop;
+mod store;
 mod table;
 mod token;
 
@@ -126,6 +127,7 @@ enum Command {
     Inbox(inbox::Args),
     Devices(devices::Args),
     Status(status::Args),
+    Store(store::Args),
     Config(config::Args),
     Bench(bench::Args),
     Completions(generate::CompletionsArgs),
@@ -181,6 +183,7 @@ impl Cli {
             Command::Inbox(args) => inbox::run(args, out).await,
             Command::Devices(args) => devices::run(args, out).await,
             Command::Status(args) => status::run(args, out).await,
+            Command::Store(args) => store::run(args, out).await,
             Command::Config(args) => config::run(args, out).await,
             Command::Bench(args) => bench::run(args, out).await,
             Command::Completions(args) => generate::completions(&args, Self::command(), out),

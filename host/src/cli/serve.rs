@@ -1,5 +1,7 @@
 //! `pushgate serve`: the gateway.
 
+mod notify;
+
 use super::{
     Failure, Outcome,
     configured::Configured,
@@ -13,6 +15,7 @@ use crate::{
     gateway::Gateway,
     telemetry::LogFormat,
 };
+use notify::Notify;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Run the gateway
@@ -49,15 +52,30 @@ pub(crate) async fn run(args: Args, out: Output, log: LogFormat) -> Outcome {
         LogFormat::Text => begin.note(&gateway, out),
         LogFormat::Json => begin.log(&gateway),
     }
-    loop {
+    let notify = Notify::from_environment();
+    notify.ready(&gateway).await;
+    let outcome = loop {
         tokio::select! {
-            () = hangup.heard() => reload(&args.configured, &gateway, &mut loaded),
-            () = stop.asked() => break,
+            () = hangup.heard() => {
+                notify.reloading().await;
+                reload(&args.configured, &gateway, &mut loaded);
+                notify.ready(&gateway).await;
+            }
+            () = stop.asked() => break Ok(()),
+            failure = useless(&gateway) => break Err(failure),
+            () = notify.tend(&gateway) => {}
         }
-    }
+    };
     tracing::info!("stopping: nothing new is accepted, what is under way is finished");
+    notify.stopping("finishing what is under way").await;
     gateway.stop().await;
-    Ok(())
+    outcome
+}
+
+/// Returns once the gateway is of no use any more, with what to say about it.
+async fn useless(gateway: &Gateway) -> Failure {
+    let lost = gateway.lost().await;
+    Failure::Operation(format!("{lost}; nothing accepted is lost, start the gateway again"))
 }
 
 /// What there is to say of a gateway once it serves.
@@ -181,7 +199,7 @@ fn tell_warnings(configured: &Configured, loaded: &Loaded) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Admin, Secret};
+    use crate::config::{Admin, Config, Secret};
 
     #[test]
     fn the_first_thing_to_try_is_right_as_it_is_typed() {
@@ -196,5 +214,24 @@ mod tests {
         ] {
             assert_eq!(hint(listen, at(address)), typed);
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_gateway_without_its_scheduler_is_of_no_use() {
+        let text = "[listen]\npublic = '127.0.0.1:0'\nadmin = '127.0.0.1:0'\nlink = '127.0.0.1:0'\n";
+        let (store, config) = (crate::store::open("sqlite::memory:").await.unwrap(), Config::parse(text, "").unwrap());
+        let gateway = Gateway::start_with(store, config).await.unwrap();
+        assert!(gateway.health().readiness().await.ready);
+        gateway.stumble();
+        let Failure::Operation(what) = useless(&gateway).await else { panic!("exit 1") };
+        assert!(
+            what.starts_with("the scheduler has ended: it panicked: it stumbled, as told; this is a bug"),
+            "{what}"
+        );
+        let readiness = gateway.health().readiness().await;
+        assert!(!readiness.ready, "at once, not once a second: {readiness:?}");
+        assert_eq!(readiness.workers, "the scheduler has ended; see the log");
+        assert!(!gateway.health().is_alive(std::time::Duration::from_secs(1)).await);
+        gateway.stop().await;
     }
 }

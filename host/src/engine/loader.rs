@@ -5,7 +5,10 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::payload::Payload;
-use crate::store::{DeliveryId, Store, StoreError};
+use crate::{
+    store::{DeliveryId, Store, StoreError},
+    workers::{Worker, Workers},
+};
 
 /// Deliveries of one read, at the most (ours).
 const MOST_AT_ONCE: usize = 256;
@@ -27,9 +30,9 @@ struct Request {
 
 impl Loader {
     /// Starts the task that reads; it ends with the last loader.
-    pub(super) fn start(store: Arc<dyn Store>) -> Self {
+    pub(super) fn start(store: Arc<dyn Store>, workers: &Workers) -> Self {
         let (requests, asked) = mpsc::unbounded_channel();
-        tokio::spawn(run(store, asked));
+        tokio::spawn(workers.watch(Worker::Loader, run(store, asked)));
         Self { requests }
     }
 

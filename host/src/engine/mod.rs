@@ -27,20 +27,24 @@ mod tests;
 mod timers;
 mod unsendable;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use pushgate_core::{
     Delivery, Instant, Schedule,
     delivery::{Phase, Saved},
 };
 use serde::Serialize;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::{
+    sync::{broadcast, mpsc, oneshot},
+    time,
+};
 
 use depth::Depths;
 pub use depth::{QueueFull, Reservation};
 pub use key::{LaneKey, NotALane};
 pub use lane::{CircuitState, LaneStatus};
 pub use payload::{DropReason, Items, MessageMeta, Meta, Payload};
+use recorder::Backlog;
 
 use unsendable::Unsendable;
 
@@ -52,6 +56,7 @@ use crate::{
     metrics::Metrics,
     store::{DeliveryId, MAX_SCAN, NewDelivery, Paused, Pending, State, Store, StoreError},
     telemetry::trace::{TraceContext, Tracer},
+    workers::{Worker, Workers},
 };
 
 /// Events that a slow listener may be behind before it misses some.
@@ -63,6 +68,7 @@ pub struct Engine {
     commands: mpsc::UnboundedSender<Command>,
     depths: Depths,
     events: broadcast::Sender<Event>,
+    backlog: Backlog,
 }
 
 /// What the engine works with.
@@ -81,6 +87,8 @@ pub struct Parts {
     pub tracer: Tracer,
     /// Where lanes lead.
     pub config: Arc<Config>,
+    /// What watches the engine's tasks.
+    pub workers: Workers,
 }
 
 /// A delivery on its way into the engine.
@@ -253,6 +261,8 @@ enum Command {
     Tell(oneshot::Sender<()>),
     /// The recorder has caught up.
     CaughtUp,
+    #[cfg(test)]
+    Stumble,
     Drain(oneshot::Sender<()>),
 }
 
@@ -267,14 +277,22 @@ impl Engine {
         let (commands, received) = mpsc::unbounded_channel();
         let (events, _) = broadcast::channel(EVENTS_KEPT);
         let depths = Depths::default();
-        let engine = Self { commands: commands.clone(), depths: depths.clone(), events: events.clone() };
+        let backlog = Backlog::counted_by(Arc::clone(&parts.metrics.store.records));
+        let engine = Self {
+            commands: commands.clone(),
+            depths: depths.clone(),
+            events: events.clone(),
+            backlog: backlog.clone(),
+        };
+        let workers = parts.workers.clone();
         let store = Arc::clone(&parts.store);
         for lane in store.paused_lanes().await? {
             if let Ok(lane) = lane.parse() {
                 engine.set_paused(lane, Paused::Yes);
             }
         }
-        tokio::spawn(scheduler::run(parts, depths, commands, received, events));
+        let scheduler = scheduler::run(parts, depths, commands, received, events, backlog);
+        tokio::spawn(workers.watch(Worker::Scheduler, scheduler));
         let (mut after, mut taken_up) = (None, None::<oneshot::Receiver<()>>);
         let mut unsendable = Unsendable::default();
         loop {
@@ -393,6 +411,25 @@ impl Engine {
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
+    }
+
+    /// Says whether the scheduler answers within `within`.
+    pub async fn answers(&self, within: Duration) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.tell(Command::Tell(answer));
+        matches!(time::timeout(within, answered).await, Ok(Ok(())))
+    }
+
+    /// How many outcomes of sends wait for the store, if so many that nothing new is sent before it has caught up.
+    #[must_use]
+    pub fn backlog(&self) -> Option<usize> {
+        self.backlog.excessive()
+    }
+
+    /// Has the scheduler panic.
+    #[cfg(test)]
+    pub(crate) fn stumble(&self) {
+        self.tell(Command::Stumble);
     }
 
     fn tell(&self, command: Command) {

@@ -14,6 +14,7 @@ use super::Command;
 use crate::{
     store::{ErrorKind, Progress, Store, StoreError},
     telemetry::seldom::{End, Leave, Seldom, seldom},
+    workers::{Worker, Workers},
 };
 
 /// Records that share a commit at the most: enough that a commit's cost vanishes among them.
@@ -32,38 +33,55 @@ const TRIES: u32 = 60;
 /// Takes records for the store.
 pub(super) struct Records {
     sender: mpsc::UnboundedSender<Progress>,
-    waiting: Arc<AtomicUsize>,
+    backlog: Backlog,
+}
+
+/// How many records wait for the store. Clones count the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Backlog(Arc<AtomicUsize>);
+
+impl Backlog {
+    /// Counts where others look.
+    pub(super) fn counted_by(waiting: Arc<AtomicUsize>) -> Self {
+        Self(waiting)
+    }
+
+    /// Says how many wait, if that is more than should.
+    pub(super) fn excessive(&self) -> Option<usize> {
+        Some(self.0.load(Relaxed)).filter(|waiting| *waiting > MOST_WAITING)
+    }
 }
 
 impl Records {
-    /// Starts the task that writes; `waiting` counts what it has before it. It ends once this is dropped and everything
-    /// has been written, and tells the scheduler when it has caught up.
+    /// Starts the task that writes. It ends once this is dropped and everything has been written, and tells the
+    /// scheduler when it has caught up.
     pub(super) fn start(
         store: Arc<dyn Store>,
         commands: mpsc::UnboundedSender<Command>,
-        waiting: Arc<AtomicUsize>,
+        backlog: Backlog,
+        workers: &Workers,
     ) -> (Self, JoinHandle<()>) {
         let (sender, records) = mpsc::unbounded_channel();
-        let recorder = Recorder { store, records, waiting: Arc::clone(&waiting), commands, trouble: Seldom::new() };
-        (Self { sender, waiting }, tokio::spawn(recorder.run()))
+        let recorder = Recorder { store, records, backlog: backlog.clone(), commands, trouble: Seldom::new() };
+        (Self { sender, backlog }, tokio::spawn(workers.watch(Worker::Recorder, recorder.run())))
     }
 
     pub(super) fn put(&self, progress: Progress) {
-        self.waiting.fetch_add(1, Relaxed);
+        self.backlog.0.fetch_add(1, Relaxed);
         // The recorder outlives this sender, unless the store was closed: then nothing can be kept any more.
         let _ = self.sender.send(progress);
     }
 
     /// Says whether more waits than should.
     pub(super) fn are_behind(&self) -> bool {
-        self.waiting.load(Relaxed) > MOST_WAITING
+        self.backlog.excessive().is_some()
     }
 }
 
 struct Recorder {
     store: Arc<dyn Store>,
     records: mpsc::UnboundedReceiver<Progress>,
-    waiting: Arc<AtomicUsize>,
+    backlog: Backlog,
     commands: mpsc::UnboundedSender<Command>,
     trouble: Seldom,
 }
@@ -76,7 +94,7 @@ impl Recorder {
             if self.write(std::mem::take(&mut batch)).await.is_err() {
                 return;
             }
-            let before = self.waiting.fetch_sub(written, Relaxed);
+            let before = self.backlog.0.fetch_sub(written, Relaxed);
             if before > MOST_WAITING && before - written <= MOST_WAITING {
                 let _ = self.commands.send(Command::CaughtUp); // a scheduler that is gone sends nothing
             }
@@ -171,7 +189,7 @@ mod tests {
         store.accept(accept).await.unwrap();
 
         let (commands, _heard) = mpsc::unbounded_channel();
-        let (records, recorder) = Records::start(Arc::clone(&store), commands, Arc::default());
+        let (records, recorder) = Records::start(Arc::clone(&store), commands, Backlog::default(), &Workers::default());
         for id in &ids {
             for (attempts, state) in [(1, State::Pending), (2, State::Pending), (2, State::Delivered)] {
                 records.put(progress(*id, attempts, state));

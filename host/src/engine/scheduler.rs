@@ -16,7 +16,7 @@ use super::{
     lanes::Lanes,
     loader::Loader,
     payload::Payload,
-    recorder::Records,
+    recorder::{Backlog, Records},
     table::{Pending, Slot, Step, Table},
     timers::Timers,
 };
@@ -44,12 +44,12 @@ pub(super) async fn run(
     commands: mpsc::UnboundedSender<Command>,
     mut received: mpsc::UnboundedReceiver<Command>,
     events: broadcast::Sender<Event>,
+    backlog: Backlog,
 ) {
-    let waiting = Arc::clone(&parts.metrics.store.records);
-    let (records, recorder) = Records::start(Arc::clone(&parts.store), commands.clone(), waiting);
+    let (records, recorder) = Records::start(Arc::clone(&parts.store), commands.clone(), backlog, &parts.workers);
     let (clock, now) = (parts.clock, parts.clock.now());
     let mut scheduler = Scheduler {
-        loader: Loader::start(Arc::clone(&parts.store)),
+        loader: Loader::start(Arc::clone(&parts.store), &parts.workers),
         lanes: Lanes::new(Arc::clone(&parts.metrics)),
         parts,
         depths,
@@ -147,6 +147,8 @@ impl Scheduler {
                 let _ = answer.send(());
             }
             Command::CaughtUp => self.touched = self.lanes.numbers(),
+            #[cfg(test)]
+            Command::Stumble => panic!("it stumbled, as told"),
             Command::Drain(answer) => self.draining.get_or_insert_default().push(answer),
         }
     }

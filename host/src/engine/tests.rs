@@ -22,6 +22,7 @@ use crate::{
         Accept, Accepted, Answer, Content, Counts, DeliveryDetail, DeliveryFilter, DeliveryPage, ErrorKind,
         InboxFilter, InboxPage, Millis, Progress, Pruned, Recorded, Removed, Replayed, Retention,
     },
+    workers::Workers,
 };
 
 /// A store that keeps what the engine asks of one: what is pending, and what has been recorded, in order.
@@ -121,6 +122,10 @@ impl Store for Memory {
     fn close(&self) -> Answer<()> {
         not_asked()
     }
+
+    fn ended(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::pending())
+    }
 }
 
 const DEVICE: u32 = 5_003_062;
@@ -159,7 +164,7 @@ impl Courier for Receivers {
         route: &'s Route,
         body: Bytes,
         _: u64,
-        timeout: std::time::Duration,
+        timeout: Duration,
     ) -> std::pin::Pin<Box<dyn Future<Output = Report> + Send + 's>> {
         let to = route.destination();
         self.requests.lock().unwrap().push((to.clone(), String::from_utf8(body.to_vec()).unwrap()));
@@ -203,6 +208,7 @@ impl Rig {
             registry: registry.clone(),
             metrics: Arc::clone(&metrics),
             config: Arc::new(config),
+            workers: Workers::default(),
         };
         let engine = Engine::start(parts).await.unwrap();
         Self { clock, start: clock.now(), registry, store, receivers, metrics, engine }
@@ -281,7 +287,7 @@ async fn what_is_sent_to_a_destination_that_is_gone_is_kept() {
     assert!(rig.story().is_empty());
     let lanes = rig.engine.lanes().await;
     assert_eq!((lanes.len(), lanes[0].pending, lanes[0].configured), (1, 1, false));
-    let drained = time::timeout(std::time::Duration::from_secs(1), rig.engine.drain()).await;
+    let drained = time::timeout(Duration::from_secs(1), rig.engine.drain()).await;
     assert!(drained.is_ok(), "and holds up no end");
 }
 

@@ -122,6 +122,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Finishes what was asked for, then closes. Closing twice is fine.
     fn close(&self) -> Answer<()>;
+
+    /// Waits until the store works no more, because it was closed or because what it runs on has ended by itself.
+    fn ended(&self) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
 /// Opens the store a URL names.

@@ -12,6 +12,7 @@
 //!
 //! Files are made readable for their owner alone: bodies are other people's messages.
 
+pub mod backup;
 mod check;
 mod log;
 mod packed;
@@ -27,6 +28,7 @@ mod writer;
 
 use std::fmt;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -216,6 +218,11 @@ impl Store for SqliteStore {
             }
             closed.await.unwrap_or_else(|_| Err(StoreError::closed()))
         })
+    }
+
+    fn ended(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let orders = self.orders.clone();
+        Box::pin(async move { orders.closed().await })
     }
 }
 

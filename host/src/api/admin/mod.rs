@@ -11,6 +11,7 @@
 
 mod deliveries;
 mod devices;
+mod health;
 mod inbox;
 mod lanes;
 mod live;
@@ -49,6 +50,7 @@ pub fn router(shared: Shared, admin: &Admin) -> Router {
     let guarded = Router::from(guarded)
         .method_not_allowed_fallback(no_such_method)
         .layer(Extension(documents))
+        .layer(middleware::from_fn_with_state(shared.clone(), health::while_serving))
         .layer(middleware::from_fn_with_state(guard.clone(), token::required));
     Router::from(open)
         .method_not_allowed_fallback(no_such_method)
@@ -62,7 +64,7 @@ pub fn router(shared: Shared, admin: &Admin) -> Router {
 /// The routes with their words: those that ask for no token, and those that do.
 fn described() -> (OpenApiRouter<Shared>, OpenApiRouter<Shared>) {
     let open =
-        OpenApiRouter::with_openapi(openapi::begun()).routes(routes!(status::live)).routes(routes!(status::ready));
+        OpenApiRouter::with_openapi(openapi::begun()).routes(routes!(health::live)).routes(routes!(health::ready));
     let guarded = OpenApiRouter::new()
         .routes(routes!(submit::uplink))
         .routes(routes!(submit::tencent))

@@ -1,9 +1,9 @@
-//! `GET /api/status`, `/metrics`, `/livez` and `/readyz`: how the gateway stands.
+//! `GET /api/status` and `/metrics`: how the gateway stands.
 
 use axum::{
     Json,
     extract::State,
-    http::{StatusCode, header},
+    http::header,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -86,35 +86,4 @@ pub(super) async fn metrics(State(shared): State<Shared>) -> Response {
     let (devices, strangers) = (shared.registry.len(), shared.registry.strangers());
     let text = shared.metrics.text(Levels { counts, lanes: shared.engine.lanes().await, devices, strangers });
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
-}
-
-/// Say whether the process answers.
-///
-/// Asks for no token.
-#[utoipa::path(
-    get, path = "/livez", operation_id = "is_alive", tag = "gateway", security(()),
-    responses((status = 200, description = "It does.", body = String, content_type = "text/plain; charset=utf-8"))
-)]
-pub(super) async fn live() -> &'static str {
-    "alive\n"
-}
-
-/// Say whether the gateway can accept.
-///
-/// Writes to the store and commits. Asks for no token.
-#[utoipa::path(
-    get, path = "/readyz", operation_id = "is_ready", tag = "gateway", security(()),
-    responses(
-        (status = 200, description = "It can.", body = String, content_type = "text/plain; charset=utf-8"),
-        (
-            status = 503, description = "It cannot; the reason in words.", body = String,
-            content_type = "text/plain; charset=utf-8",
-        ),
-    )
-)]
-pub(super) async fn ready(State(shared): State<Shared>) -> Response {
-    match shared.store.ready().await {
-        Ok(()) => "ready\n".into_response(),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("store: {error}\n")).into_response(),
-    }
 }

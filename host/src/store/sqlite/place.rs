@@ -41,7 +41,7 @@ impl Place {
         }
         let path = resolve(Path::new(text))?;
         let lock = lock(&path)?;
-        create_private(&path).map_err(|error| denied(&path, &error))?;
+        create_private(&path, IfThere::Keep).map_err(|error| denied(&path, &error))?;
         Ok(Self { path, _lock: lock, temporary: None })
     }
 
@@ -77,7 +77,7 @@ pub(super) fn has_room(path: &Path) -> bool {
     !written.is_err_and(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut beside = path.as_os_str().to_owned();
     beside.push(suffix);
     beside.into()
@@ -130,13 +130,20 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
+/// Says what becomes of a file that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IfThere {
+    Keep,
+    Refuse,
+}
+
 /// Creates the file before SQLite would, because SQLite gives it, its WAL and its index the same rights.
-fn create_private(path: &Path) -> io::Result<()> {
+pub(super) fn create_private(path: &Path, if_there: IfThere) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     private(&mut options);
     match options.open(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || if_there == IfThere::Refuse => Err(error),
         _ => Ok(()),
     }
 }

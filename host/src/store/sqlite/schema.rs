@@ -12,7 +12,7 @@ use super::versions::STEPS;
 use crate::store::{ErrorKind, StoreError};
 
 /// Marks a database as the gateway's: "pgat", in SQLite's header for `file(1)` and for us.
-const APPLICATION_ID: i32 = 0x7067_6174;
+pub(super) const APPLICATION_ID: i32 = 0x7067_6174;
 
 /// Waits this long for a program that has the database locked, a backup for example (ours).
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);

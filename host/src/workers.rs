@@ -1,0 +1,223 @@
+//! The tasks that a gateway cannot do without, watched.
+//!
+//! Each runs for as long as the gateway does. One that ends before, by a panic or by itself, would leave a gateway that
+//! seems to live and does half its work: so its end is logged, [readiness](crate::health) fails from that moment on, and
+//! who runs the gateway hears of it and stops it, to be started anew.
+
+use std::{
+    any::Any,
+    fmt,
+    panic::{self, AssertUnwindSafe},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+};
+
+use tokio::sync::watch;
+
+/// Characters that are kept of what a panic said (ours): it is shown in one line.
+const SAID: usize = 300;
+
+/// A task that a gateway cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worker {
+    /// Decides what goes out when.
+    Scheduler,
+    /// Fetches from the store what goes out.
+    Loader,
+    /// Writes to the store what became of it.
+    Recorder,
+    /// Stores what comes in.
+    Acceptor,
+    /// Lets go of what is old.
+    Retention,
+    /// Tells who watches how the gateway stands.
+    Live,
+    /// Owns the store's file.
+    Store,
+    /// Serves the device API and the receivers.
+    Public,
+    /// Serves the admin API.
+    Admin,
+    /// Serves the device link.
+    Link,
+}
+
+/// A worker that ended before its gateway did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Which one.
+    pub worker: Worker,
+    why: String,
+}
+
+/// Watches the workers of one gateway. Clones watch the same.
+#[derive(Clone, Debug, Default)]
+pub struct Workers(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    may_end: AtomicBool,
+    lost: watch::Sender<Option<Lost>>,
+}
+
+impl Worker {
+    /// Names the worker as logs and `/readyz` do.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduler => "scheduler",
+            Self::Loader => "loader",
+            Self::Recorder => "recorder",
+            Self::Acceptor => "acceptor",
+            Self::Retention => "retention",
+            Self::Live => "live view",
+            Self::Store => "store",
+            Self::Public => "public listener",
+            Self::Admin => "admin listener",
+            Self::Link => "link listener",
+        }
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the {} has ended: {}", self.worker.as_str(), self.why)
+    }
+}
+
+impl Workers {
+    /// Runs a worker's task to its end, and notes that end unless it [may](Self::may_end) come.
+    pub(crate) fn watch(
+        &self,
+        worker: Worker,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let watched = Watched { workers: self.clone(), worker, why: String::from("it was cancelled") };
+        async move {
+            let outcome = caught(task).await;
+            watched.ended(match outcome {
+                Ok(()) => String::from("it had nothing more to do"),
+                Err(panic) => format!("it panicked: {panic}; this is a bug, report it"),
+            });
+        }
+    }
+
+    /// Notes no end any more: the gateway stops.
+    pub(crate) fn may_end(&self) {
+        self.0.may_end.store(true, SeqCst);
+    }
+
+    /// Whether the gateway stops.
+    pub(crate) fn are_ending(&self) -> bool {
+        self.0.may_end.load(SeqCst)
+    }
+
+    /// The first worker that was lost, if there is one.
+    pub(crate) fn first_lost(&self) -> Option<Lost> {
+        self.0.lost.borrow().clone()
+    }
+
+    /// Returns once a worker is lost.
+    pub(crate) async fn lost(&self) -> Lost {
+        let mut lost = self.0.lost.subscribe();
+        loop {
+            if let Some(lost) = &*lost.borrow_and_update() {
+                return lost.clone();
+            }
+            // The sender lives as long as this does.
+            let _ = lost.changed().await;
+        }
+    }
+
+    fn note(&self, lost: Lost) {
+        if self.are_ending() {
+            return;
+        }
+        tracing::error!(worker = lost.worker.as_str(), "{lost}");
+        self.0.lost.send_if_modified(|first| {
+            let is_first = first.is_none();
+            first.get_or_insert(lost);
+            is_first
+        });
+    }
+}
+
+/// Notes its worker's end when it is dropped, however that comes.
+struct Watched {
+    workers: Workers,
+    worker: Worker,
+    why: String,
+}
+
+impl Watched {
+    fn ended(mut self, why: String) {
+        self.why = why;
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.workers.note(Lost { worker: self.worker, why: std::mem::take(&mut self.why) });
+    }
+}
+
+/// Runs a task to its end; a panic is what it said.
+async fn caught(task: impl Future<Output = ()>) -> Result<(), String> {
+    let mut task = pin!(task);
+    std::future::poll_fn(|cx| {
+        // Nobody looks at the task again after a panic.
+        match panic::catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => std::task::Poll::Ready(Err(said(&*panic))),
+        }
+    })
+    .await
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
+    let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    crate::shown::text(words.unwrap_or("without a word")).chars().take(SAID).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whatever_way_a_worker_ends_is_noted() {
+        let long = "x".repeat(2 * SAID);
+        let panics = async move { panic!("{long}") };
+        let (workers, ran) = (Workers::default(), "the recorder has ended: it panicked: xxx");
+        tokio::spawn(workers.watch(Worker::Recorder, panics)).await.unwrap();
+        let lost = workers.lost().await;
+        assert_eq!(lost.worker, Worker::Recorder);
+        assert!(lost.to_string().starts_with(ran) && lost.to_string().len() < SAID + 100, "{lost}");
+
+        let workers = Workers::default();
+        tokio::spawn(workers.watch(Worker::Store, async {})).await.unwrap();
+        assert_eq!(workers.lost().await.to_string(), "the store has ended: it had nothing more to do");
+
+        let workers = Workers::default();
+        let task = tokio::spawn(workers.watch(Worker::Link, std::future::pending()));
+        assert_eq!(workers.first_lost(), None);
+        task.abort();
+        assert_eq!(workers.lost().await.to_string(), "the link listener has ended: it was cancelled");
+    }
+
+    #[tokio::test]
+    async fn the_first_is_told_and_none_once_they_may_end() {
+        let workers = Workers::default();
+        for worker in [Worker::Public, Worker::Admin] {
+            tokio::spawn(workers.watch(worker, async {})).await.unwrap();
+        }
+        assert_eq!(workers.lost().await.worker, Worker::Public);
+
+        let workers = Workers::default();
+        workers.may_end();
+        tokio::spawn(workers.watch(Worker::Scheduler, async { panic!("on purpose") })).await.unwrap();
+        assert_eq!(workers.first_lost(), None);
+    }
+}
