@@ -171,7 +171,8 @@ async fn pages(store: &dyn Store, ids: &[DeliveryId]) {
     for (name, state, lane) in filters {
         let mut worst = Duration::ZERO;
         for cursor in [None, Some(ids[ids.len() / 2]), Some(ids[ids.len() / 10])] {
-            let filter = DeliveryFilter { state, lane: lane.clone(), limit: MAX_PAGE, cursor };
+            let filter =
+                DeliveryFilter { state, lane: lane.clone(), limit: MAX_PAGE, cursor, ..DeliveryFilter::default() };
             let started = Instant::now();
             store.deliveries(filter).await.expect("a page");
             worst = worst.max(started.elapsed());
@@ -200,6 +201,7 @@ fn delivery(lane: usize) -> NewDelivery {
 fn progress(id: DeliveryId, state: State, number: u8) -> Progress {
     let now = 1_700_000_000_050;
     let attempt = Attempt {
+        answer: None,
         number,
         planned: now,
         started: now,

@@ -112,6 +112,7 @@ mod tests {
             let deliveries = ids.iter().enumerate().map(delivery).collect();
             self.store.accept(Accept { bodies, deliveries, ..Accept::default() }).await.unwrap();
             let attempt = Attempt {
+                answer: None,
                 number: 1,
                 planned: now,
                 started: now,

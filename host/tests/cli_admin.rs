@@ -15,7 +15,6 @@ use pushgate::{
     },
     config::ServerTls,
 };
-use serde_json::Value;
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
@@ -118,21 +117,71 @@ fn several_ids_are_done_one_by_one_whatever_becomes_of_the_first() {
 
     let replayed = gateway.run(&["deliveries", "replay", UNKNOWN, first]);
     assert_eq!((replayed.code, replayed.stdout), (Some(1), format!("{first}  pending again\n")));
-    assert_eq!(replayed.stderr, format!("error: {UNKNOWN}: id: no delivery has this id\n"));
+    assert_eq!(replayed.stderr, format!("error: {UNKNOWN}: no delivery has this id\n"));
 
     let removed = gateway.run(&["deliveries", "drop", UNKNOWN, second, "--json"]);
     assert_eq!(removed.code, Some(1));
     assert_eq!(
         removed.stdout,
         format!(
-            "{{\"id\":\"{UNKNOWN}\",\"ok\":false,\"message\":\"id: no delivery has this id\"}}\n\
+            "{{\"id\":\"{UNKNOWN}\",\"ok\":false,\"message\":\"no delivery has this id\"}}\n\
              {{\"id\":\"{second}\",\"ok\":true}}\n"
         )
     );
-    assert_eq!(removed.stderr, format!("error: {UNKNOWN}: id: no delivery has this id\n"));
+    assert_eq!(removed.stderr, format!("error: {UNKNOWN}: no delivery has this id\n"));
     let gone = gateway.run(&["deliveries", "show", second]);
     assert_eq!((gone.code, gone.stdout.as_str()), (Some(1), ""));
     assert_eq!(gone.stderr, "error: id: no delivery has this id\n");
+}
+
+#[test]
+fn all_that_are_alike_are_replayed_or_dropped_and_only_with_a_yes() {
+    let receiver = answering(vec![(503, ""); 4]);
+    let folder = folder(&format!("{PRIVATE}{}", destination("acme", &receiver, "retries = 0")));
+    let gateway = Gateway::start(folder.path(), "127.0.0.1:0");
+    let ids = [gateway.submit("acme"), gateway.submit("acme")];
+    gateway.wait_for(&["deliveries", "list", "--state", "dead"], 2);
+    for args in [&["deliveries", "replay", "--state", "dead"][..], &["deliveries", "drop", "--lane", "uplink:acme"]] {
+        let refused = gateway.run(args);
+        assert!(refused.code == Some(2) && refused.stderr.contains("add --yes"), "{}", refused.stderr);
+    }
+    for args in
+        [&["deliveries", "drop"][..], &["deliveries", "drop", "--until", "1h"], &["deliveries", "drop", "--yes"]]
+    {
+        assert_eq!(gateway.run(args).code, Some(2), "{args:?}: nothing is chosen");
+    }
+    let old = gateway.run(&["deliveries", "drop", "--state", "dead", "--until", "1h", "--yes"]);
+    assert_eq!((old.code, old.stdout.as_str()), (Some(0), "0 deleted\n"));
+
+    let lane = ["--state", "dead", "--lane", "uplink:acme", "--since", "1h", "--yes"];
+    let replayed = gateway.run(&[&["deliveries", "replay"][..], &lane].concat());
+    assert_eq!((replayed.code, replayed.stdout.as_str()), (Some(0), "2 pending again\n"));
+    let dead = gateway.wait_for(&["deliveries", "list", "--state", "dead"], 2);
+    assert_eq!(dead.len(), 2);
+    let begins = gateway.json(&["deliveries", "list", "--id", &ids[0], "--since", "1h", "--until", "0s"]);
+    assert_eq!((begins.len(), &begins[0]["id"]), (1, &ids[0].as_str().into()));
+    let dropped = gateway.run(&[&["deliveries", "drop", "--json"][..], &lane].concat());
+    assert_eq!((dropped.code, dropped.stdout.as_str()), (Some(0), "{\"done\":2}\n"));
+    assert!(gateway.json(&["deliveries", "list"]).is_empty());
+}
+
+#[test]
+fn a_lane_is_listed_paused_and_resumed() {
+    let folder = folder(&format!("{PRIVATE}{}", destination("acme", "127.0.0.1:9", "")));
+    let gateway = Gateway::start(folder.path(), "127.0.0.1:0");
+    let listed = gateway.json(&["lanes", "list"]);
+    assert_eq!((listed.len(), &listed[0]["lane"], &listed[0]["paused"]), (1, &"uplink:acme".into(), &false.into()));
+    let paused = gateway.run(&["lanes", "pause", "uplink:acme"]);
+    assert_eq!((paused.code, paused.stdout.split_whitespace().nth(1)), (Some(0), Some("paused:")));
+    assert!(gateway.run(&["status"]).stdout.contains("paused"));
+    assert!(gateway.run(&["lanes", "list", "--begins", "uplink:"]).stdout.contains("paused"));
+    let resumed = gateway.json(&["lanes", "resume", "uplink:acme"]);
+    assert_eq!(resumed, [serde_json::json!({ "lane": "uplink:acme", "paused": false })]);
+    let unknown = gateway.run(&["lanes", "pause", "uplink:nobody"]);
+    assert!(unknown.code == Some(1) && unknown.stderr.contains("no such lane"), "{}", unknown.stderr);
+    assert_eq!(gateway.run(&["lanes", "pause", "uplink:a b"]).code, Some(2));
+    let none = gateway.run(&["lanes", "list", "--begins", "webhook"]);
+    assert_eq!((none.code, none.stderr.as_str()), (Some(0), "no lane is like this\n"));
 }
 
 #[test]
@@ -160,7 +209,7 @@ fn a_pending_delivery_that_is_dropped_is_not_sent_any_more() {
         assert!(start.elapsed() < BOUND, "never tried");
     }
     let refused = gateway.run(&["deliveries", "replay", &id]);
-    let words = format!("error: {id}: state: the delivery is pending; only a dead or dropped one can be replayed\n");
+    let words = format!("error: {id}: the delivery is pending; only a dead or dropped one can be replayed\n");
     assert_eq!((refused.code, refused.stderr), (Some(1), words));
 
     let status = gateway.run(&["status"]);
@@ -168,15 +217,16 @@ fn a_pending_delivery_that_is_dropped_is_not_sent_any_more() {
     let (counts, lanes) = status.stdout.split_once("\n\n").unwrap();
     assert!(counts.contains("\npending    1\n") && counts.ends_with("\ninbox      0\ndevices    0"), "{counts}");
     let lanes: Vec<_> = lanes.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
-    assert_eq!(lanes[0], ["LANE", "PENDING", "DUE", "IN", "FLIGHT", "STATE", "DESTINATION"]);
-    assert_eq!(lanes[1], ["uplink:slow", "1", "0", "0", "open", &format!("http://{receiver}/")]);
+    assert_eq!(lanes[0][..7], ["LANE", "PENDING", "DUE", "IN", "FLIGHT", "PER", "SECOND"]);
+    assert_eq!((&lanes[1][..4], lanes[1][5]), (&["uplink:slow", "1", "0", "0"][..], "sends"));
+    assert!(lanes[1].join(" ").contains("503"), "what went wrong last: {lanes:?}");
 
     let removed = gateway.run(&["deliveries", "drop", &id]);
     assert_eq!((removed.code, removed.stdout), (Some(0), format!("{id}  deleted\n")));
     let status = gateway.json(&["status"]);
     assert_eq!(status.len(), 1);
     assert_eq!(status[0]["version"], env!("CARGO_PKG_VERSION"));
-    assert_eq!((&status[0]["deliveries"]["pending"], &status[0]["lanes"]), (&0.into(), &Value::Array(Vec::new())));
+    assert_eq!((&status[0]["deliveries"]["pending"], &status[0]["lanes"][0]["pending"]), (&0.into(), &0.into()));
 }
 
 #[test]

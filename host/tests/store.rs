@@ -74,6 +74,7 @@ fn items(items: Vec<NewItem>) -> Accept {
 
 fn attempt(number: u8, class: &str, detail: &str) -> Attempt {
     Attempt {
+        answer: None,
         number,
         planned: 1_000,
         started: 1_001,
@@ -333,7 +334,8 @@ async fn pages_follow_each_other_without_gap_or_repetition() {
     for lane in [None, Some("a"), Some("b"), Some("none")] {
         for state in [None, Some(State::Pending), Some(State::Dead)] {
             for limit in [1, 2, 3, 7, 50] {
-                let mut filter = DeliveryFilter { state, lane: lane.map(Into::into), limit, cursor: None };
+                let mut filter =
+                    DeliveryFilter { state, lane: lane.map(Into::into), limit, ..DeliveryFilter::default() };
                 let mut seen = Vec::new();
                 loop {
                     let page = store.deliveries(filter.clone()).await.unwrap();

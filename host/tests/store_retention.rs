@@ -49,6 +49,7 @@ fn file(directory: &Path) -> std::path::PathBuf {
 fn progress(id: DeliveryId, state: State, at: u64) -> Progress {
     let finished_at = (state != State::Pending).then_some(at);
     let attempt = Attempt {
+        answer: None,
         number: 2,
         planned: at,
         started: at,

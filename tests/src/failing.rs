@@ -10,9 +10,9 @@ use std::{
 };
 
 use pushgate::store::{
-    Accept, Accepted, Answer, Content, Counts, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, ErrorKind,
-    InboxFilter, InboxPage, Millis, Paused, Pending, Progress, Pruned, Recorded, Removed, Replayed, Retention, Store,
-    StoreError,
+    Accept, Accepted, Answer, Content, Counts, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, Done,
+    ErrorKind, InboxFilter, InboxPage, Millis, Paused, Pending, Progress, Pruned, Recorded, Removed, Replayed,
+    Retention, Selection, Store, StoreError,
 };
 
 /// A store whose writes fail by a plan; what is read is never touched.
@@ -123,6 +123,8 @@ hand_on! {
     write set_paused(lane: String, paused: Paused) -> ();
     write replay(id: DeliveryId, now: Millis) -> Replayed;
     write remove(id: DeliveryId) -> Removed;
+    write replay_some(which: Selection, now: Millis) -> Done<Pending>;
+    write remove_some(which: Selection) -> Done<DeliveryId>;
     write prune(retention: Retention) -> Pruned;
     write ready() -> ();
     read pending(after: Option<DeliveryId>, limit: usize) -> Vec<Pending>;

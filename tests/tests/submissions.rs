@@ -251,10 +251,45 @@ async fn a_paused_lane_sends_nothing_until_it_is_resumed() {
     assert_eq!(steer("resume").await, 204);
     rig.until_state(&ids[1], "delivered").await;
     assert_eq!(receiver.received().len(), 1);
-    assert_eq!(rig.admin_json("/api/lanes").await, json!({ "lanes": [] }), "a lane with nothing to do is forgotten");
+    let lanes = rig.admin_json("/api/lanes").await;
+    assert_eq!(
+        (&lanes["lanes"][0]["pending"], &lanes["lanes"][1], &lanes["next"]),
+        (&json!(0), &json!(null), &json!(null))
+    );
+}
 
-    let nonsense = rig.admin(Request::post("/api/lanes/nonsense/pause", "")).await;
-    assert_eq!((nonsense.status, &nonsense.json()["error"]["field"]), (400, &json!("lane")));
+#[tokio::test]
+async fn what_is_no_lane_is_not_paused_nor_kept_nor_shown() {
+    let rig = Rig::start("[[uplink.destinations]]\nname = 'acme'\nurl = 'http://127.0.0.1:9/'").await;
+    let long = format!("uplink:{}", "x".repeat(3000));
+    for (lane, status) in [
+        ("nonsense", 400),
+        (&*long, 400),
+        ("uplink:%00", 400),
+        ("uplink:a%20b", 400),
+        ("device:0", 400),
+        ("device:+7", 400),
+        ("uplink:nobody", 404),
+        ("webhook:Nobody", 404),
+        ("forward:acme", 404),
+        ("device:77", 404),
+        ("device:1003200", 204),
+        ("uplink:acme", 204),
+    ] {
+        for what in ["pause", "resume"] {
+            let answer = rig.admin(Request::post(&format!("/api/lanes/{lane}/{what}"), "")).await;
+            assert_eq!(answer.status, status, "{lane} {what}: {}", answer.body);
+            if status >= 400 {
+                assert_eq!(answer.json()["error"]["field"], "lane", "{lane}");
+            }
+        }
+    }
+    let lanes = rig.admin_json("/api/lanes").await;
+    assert_eq!((&lanes["lanes"][0]["lane"], &lanes["lanes"][1]), (&json!("uplink:acme"), &json!(null)));
+    let metrics = rig.admin(Request::get("/metrics")).await.body;
+    let mut shown = metrics.lines().filter_map(|line| line.strip_prefix("pushgate_lane_paused{lane=\""));
+    let known = |lane: &str| ["uplink:acme\"", "device\"", "other\""].iter().any(|known| lane.starts_with(known));
+    assert!(shown.all(known), "the destination, and all devices: {metrics}");
 }
 
 #[tokio::test]

@@ -17,16 +17,13 @@ use tokio::{
 
 use super::state::Shared;
 use crate::{
-    engine::LaneStatus,
+    engine::{LaneLevels, LaneStatus},
     metrics::Point,
     store::{Counts, InboxEnd, InboxFilter},
 };
 
 /// How many may watch (ours): each holds a connection of the admin listener.
 const MOST: usize = 16;
-
-/// Device lanes of a tick (ours): those that call for somebody.
-const MOST_DEVICES: usize = 20;
 
 /// How long the store may take to say how it stands, before what it said last is shown again (ours).
 const STORE_WITHIN: Duration = Duration::from_millis(500);
@@ -155,15 +152,8 @@ async fn tick(shared: &Shared) -> Bytes {
         *stored = asked.unwrap_or(*stored);
         *stored
     };
-    let lanes = shared.engine.lanes().await;
-    let mut devices = 0;
-    let shown = lanes.iter().filter(|lane| {
-        let is_device = lane.lane.starts_with("device:");
-        let limit = shared.config().limits.device_queue;
-        let calls = lane.paused || lane.circuit != crate::engine::CircuitState::Closed || lane.pending >= limit;
-        devices += usize::from(is_device && calls);
-        !is_device || calls && devices <= MOST_DEVICES
-    });
+    let LaneLevels { destinations, devices } = shared.engine.levels().await;
+    let shown = destinations.iter().chain(&devices.noted);
     let Counts { pending, delivered, dead, dropped, inbox } = counts;
     let tick = Tick {
         time: shared.clock.millis(),

@@ -16,7 +16,9 @@ use crate::{
     health::Health,
     link::Registry,
     metrics::{Metrics, Refused},
-    store::{Accept, Accepted, DeliveryId, Paused, Removed, Replayed, State, Store, StoreError},
+    store::{
+        Accept, Accepted, DeliveryId, Done, NotDone, Paused, Removed, Replayed, Selection, State, Store, StoreError,
+    },
     telemetry::{
         DELIVERY,
         seldom::{Seldom, SeldomBy},
@@ -239,6 +241,38 @@ impl Shared {
             tracing::debug!(target: DELIVERY, %request_id, delivery = %id, lane, state, "removed");
         }
         Ok(removed)
+    }
+
+    /// Makes some deliveries pending again, in one commit, and puts them under way.
+    pub(super) async fn replay_some(&self, which: Selection) -> Result<Done<DeliveryId>, StoreError> {
+        let (store, engine, now) = (Arc::clone(&self.store), self.engine.clone(), self.clock.millis());
+        whole(async move {
+            let Done { done: replayed, refused, next } = store.replay_some(which, now).await?;
+            drop(engine.add_pending(&replayed));
+            let mut all =
+                Done { done: replayed.into_iter().map(|pending| pending.id).collect(), refused: vec![], next };
+            for (id, why) in refused {
+                // As above: it was replayed before, and the news of it was lost.
+                match why {
+                    NotDone::Stands(State::Pending) if engine.take_up(id, &*store).await? => all.done.push(id),
+                    why => all.refused.push((id, why)),
+                }
+            }
+            Ok(all)
+        })
+        .await
+    }
+
+    /// Deletes some deliveries, in one commit, also from what is under way.
+    pub(super) async fn remove_some(&self, which: Selection) -> Result<Done<DeliveryId>, StoreError> {
+        let (store, engine) = (Arc::clone(&self.store), self.engine.clone());
+        whole(async move {
+            let removed = store.remove_some(which).await?;
+            let missing = removed.refused.iter().map(|(id, _)| id);
+            removed.done.iter().chain(missing).for_each(|id| engine.remove(*id));
+            Ok(removed)
+        })
+        .await
     }
 
     /// Stops or resumes a lane, for the next start too.

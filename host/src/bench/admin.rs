@@ -53,6 +53,7 @@ struct Status {
 #[derive(Deserialize)]
 struct Lanes {
     lanes: Vec<Lane>,
+    next: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -90,8 +91,18 @@ impl AdminPort {
 
     /// How many deliveries the gateway's lanes hold.
     pub(super) async fn on_lanes(&mut self) -> Result<u64, CannotRun> {
-        let lanes: Lanes = self.get("/api/lanes").await?;
-        Ok(lanes.lanes.iter().map(|lane| lane.pending).sum())
+        let (mut pending, mut path) = (0, "/api/lanes".to_owned());
+        loop {
+            let Lanes { lanes, next } = self.get(&path).await?;
+            pending += lanes.iter().map(|lane| lane.pending).sum::<u64>();
+            let Some(next) = next else { return Ok(pending) };
+            path = format!("/api/lanes?after={next}");
+        }
+    }
+
+    /// Reads what a view of the console asks for.
+    pub(super) async fn view(&mut self, path: &str) -> Result<Bytes, CannotRun> {
+        self.ask("GET", path).await
     }
 
     /// Whether the gateway says that it is ready.

@@ -16,14 +16,14 @@ pub(crate) mod deliver;
 pub(crate) mod link;
 mod load;
 mod preload;
-mod progress;
 mod receiver;
 mod row;
 mod site;
 mod spread;
+pub(crate) mod views;
 mod wire;
 
-pub(crate) use progress::Progress;
+pub(crate) use crate::cli::progress::Progress;
 #[cfg(test)]
 pub(crate) use row::Target;
 pub(crate) use row::{Bound, Figure, Row};

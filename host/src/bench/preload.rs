@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::SystemTime};
 
 use pushgate_core::Instant;
 
-use super::{CannotRun, body, progress::Progress};
+use super::{CannotRun, Progress, body};
 use crate::{
     batches::uplink_batches,
     engine::{Entry, LaneKey, Payload},

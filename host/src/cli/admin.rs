@@ -10,7 +10,7 @@ use crate::{
 };
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, StatusCode, Uri, header, uri::Scheme};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -18,7 +18,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use rustls::{CertificateError, ClientConfig, InvalidMessage, RootCertStore, crypto::ring};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use std::{error::Error, fmt::Write, path::PathBuf, sync::Arc, time::Duration};
 
@@ -48,7 +48,7 @@ pub(super) struct Gateway {
 
 /// Asks one gateway.
 pub(super) struct AdminApi {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     /// The URL without a slash at its end.
     base: String,
     authorization: Option<header::HeaderValue>,
@@ -105,7 +105,7 @@ impl Gateway {
 impl AdminApi {
     /// Reads what is at `path`.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, query: &Query) -> Result<T, Trouble> {
-        let body = self.ask(Method::GET, path, query).await?;
+        let body = self.ask(Method::GET, path, query, Bytes::new()).await?;
         serde_json::from_slice(&body).map_err(|error| self.strange(&error))
     }
 
@@ -116,20 +116,33 @@ impl AdminApi {
 
     /// Does what `method` does at `path`.
     pub(super) async fn act(&self, method: Method, path: &str) -> Result<(), Trouble> {
-        self.ask(method, path, &Query::default()).await.map(drop)
+        self.ask(method, path, &Query::default(), Bytes::new()).await.map(drop)
     }
 
-    async fn ask(&self, method: Method, path: &str, query: &Query) -> Result<Bytes, Trouble> {
+    /// Does what is at `path` to what `body` says, and reads what came of it.
+    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Trouble> {
+        let body = serde_json::to_vec(body).map_err(|error| Trouble::Wrong(error.to_string()))?;
+        let answer = self.ask(Method::POST, path, &Query::default(), body.into()).await?;
+        serde_json::from_slice(&answer).map_err(|error| self.strange(&error))
+    }
+
+    async fn ask(&self, method: Method, path: &str, query: &Query, body: Bytes) -> Result<Bytes, Trouble> {
         let late = |_| {
             let base = &self.base;
             Trouble::Away(format!("the gateway at {base} did not answer within {ANSWER_WITHIN:?}"))
         };
         let (status, body) =
-            tokio::time::timeout(ANSWER_WITHIN, self.exchange(method, path, query)).await.map_err(late)??;
+            tokio::time::timeout(ANSWER_WITHIN, self.exchange(method, path, query, body)).await.map_err(late)??;
         if status.is_success() { Ok(body) } else { Err(self.trouble(status, &body)) }
     }
 
-    async fn exchange(&self, method: Method, path: &str, query: &Query) -> Result<(StatusCode, Bytes), Trouble> {
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        query: &Query,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), Trouble> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}{}", self.base, query.0))
@@ -137,7 +150,11 @@ impl AdminApi {
         if let Some(authorization) = &self.authorization {
             request = request.header(header::AUTHORIZATION, authorization);
         }
-        let request = request.body(Empty::new()).map_err(|error| Trouble::Wrong(format!("{}: {error}", self.base)))?;
+        if !body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let request =
+            request.body(Full::new(body)).map_err(|error| Trouble::Wrong(format!("{}: {error}", self.base)))?;
         let response = self.client.request(request).await.map_err(|error| self.unreached(&error))?;
         let status = response.status();
         Ok((status, self.read_whole(response.into_body()).await?))

@@ -10,7 +10,7 @@ use crate::{
         Bound, CannotRun, Progress, Row,
         accept::{self, Whose},
         deliver::{self, Scenario},
-        link,
+        link, views,
     },
     config::{Name, Secret, Target},
 };
@@ -66,6 +66,16 @@ Examples:
   pushgate bench link --only memory-tcp,memory-websocket --devices 5000
   pushgate bench link --only push --rate 2000 --seconds 30 --store-dir /var/lib/pushgate --json")]
     Link(LinkArgs),
+
+    /// How long each view of the console takes over a full store
+    ///
+    /// Fills a store in a temporary file with deliveries of every state, lanes of devices and an inbox, starts a gateway
+    /// on it and makes each request of the console again and again. Exits 1 when one took 200 ms or more.
+    #[command(after_help = "\
+Examples:
+  pushgate bench admin
+  pushgate bench admin --deliveries 100000 --devices 10000 --rounds 20 --json")]
+    Admin(AdminArgs),
 
     /// The bare loops that `link` starts to compare with
     #[command(hide = true)]
@@ -202,6 +212,29 @@ struct LinkArgs {
 }
 
 #[derive(Debug, clap::Args)]
+struct AdminArgs {
+    /// Deliveries in the store
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = number::<1, 100_000_000>)]
+    deliveries: usize,
+
+    /// Devices with a message waiting, of those deliveries
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = number::<1, 10_000_000>)]
+    devices: usize,
+
+    /// Items in the inbox
+    #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = number::<1, 100_000_000>)]
+    items: usize,
+
+    /// How often each view is asked for
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = number::<1, 100_000>)]
+    rounds: usize,
+
+    /// Where the store's temporary file is made [default: the system's directory for such files]
+    #[arg(long, value_name = "DIR")]
+    store_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
 struct BareArgs {
     /// IP:PORT of the lines
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
@@ -255,6 +288,12 @@ async fn measure(args: Args, progress: &Progress, out: Output) -> Outcome {
             let bench = link::Bench::new(args.settings(), progress.clone())?;
             for scenario in scenarios {
                 let row = bench.measure(scenario).await?;
+                report(&row, progress, out, &mut outcome)?;
+            }
+        }
+        Action::Admin(AdminArgs { deliveries, devices, items, rounds, store_dir }) => {
+            let settings = views::Settings { deliveries, devices, items, rounds, store_dir };
+            for row in views::run(&settings, progress).await? {
                 report(&row, progress, out, &mut outcome)?;
             }
         }

@@ -1,10 +1,12 @@
 //! `pushgate deliveries …`: what a running gateway sends, and what became of it.
 
+mod act;
 mod detail;
 
 use super::{
-    Failure, Outcome,
+    Outcome,
     admin::{AdminApi, Gateway, Query, Trouble},
+    moment::Moment,
     output::{Format, Output, Paint},
     table::Table,
 };
@@ -13,13 +15,13 @@ use crate::{
     shown::{self, Utc},
     store::{DeliveryId, State},
 };
+use act::{Act, Targets};
 use clap::{
     Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use detail::Detail;
-use http::Method;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Deliveries asked for at a time: what is shown first shall not wait for the rest. Ours.
@@ -48,7 +50,7 @@ enum Action {
 #[command(after_help = "\
 Examples:
   pushgate deliveries list
-  pushgate deliveries list --state dead --lane uplink:acme
+  pushgate deliveries list --state dead --lane uplink:acme --since 2h
   pushgate deliveries list --state pending --limit 0 --json | jq -r .last_error | sort | uniq -c")]
 struct ListArgs {
     /// Only those that stand here
@@ -59,6 +61,18 @@ struct ListArgs {
     /// Only those of this lane: uplink:NAME, tencent:NAME, webhook:APP, forward:NAME or device:CID
     #[arg(long)]
     lane: Option<LaneKey>,
+
+    /// Only those accepted at this time or later: 2h ago, 2026-11-22T10:00:00Z, or unix milliseconds
+    #[arg(long, value_name = "TIME")]
+    since: Option<Moment>,
+
+    /// Only those accepted before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+
+    /// Only those whose id begins with these hexadecimal digits
+    #[arg(long, value_name = "DIGITS")]
+    id: Option<String>,
 
     /// How many at most; 0 lists all
     #[arg(long, value_name = "N", default_value_t = 50)]
@@ -86,14 +100,13 @@ struct ShowArgs {
 
 /// Send dead or dropped deliveries again, each on a fresh schedule
 ///
-/// The attempts so far stay readable. An id that the gateway refuses keeps no other from being replayed; exits 1 if
-/// there was one.
+/// Those named, or all that are like something: up to now, newest first, hundreds in a commit. The attempts so far stay
+/// readable. An id that the gateway refuses keeps no other from being replayed; exits 1 if there was one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   pushgate deliveries replay 018fabcd0000700080000000000000ff
-  pushgate deliveries list --state dead --lane uplink:acme --limit 0 --json | jq -r .id \\
-    | xargs pushgate deliveries replay")]
+  pushgate deliveries replay --state dead --lane uplink:acme --since 2h")]
 struct ReplayArgs {
     #[command(flatten)]
     targets: Targets,
@@ -107,21 +120,10 @@ struct ReplayArgs {
 #[command(after_help = "\
 Examples:
   pushgate deliveries drop 018fabcd0000700080000000000000ff
-  pushgate deliveries list --state pending --lane device:5003062 --limit 0 --json | jq -r .id \\
-    | xargs pushgate deliveries drop")]
+  pushgate deliveries drop --state pending --lane device:5003062 --yes")]
 struct DropArgs {
     #[command(flatten)]
     targets: Targets,
-}
-
-#[derive(Debug, clap::Args)]
-struct Targets {
-    /// The deliveries' ids, 32 hexadecimal digits each
-    #[arg(value_name = "ID", required = true)]
-    ids: Vec<DeliveryId>,
-
-    #[command(flatten)]
-    gateway: Gateway,
 }
 
 /// Does what was asked for.
@@ -129,8 +131,8 @@ pub(crate) async fn run(args: Args, out: Output) -> Outcome {
     match args.action {
         Action::List(args) => list(&args, out).await,
         Action::Show(args) => show(&args, out).await,
-        Action::Replay(ReplayArgs { targets }) => act(&targets, Act::Replay, out).await,
-        Action::Drop(DropArgs { targets }) => act(&targets, Act::Drop, out).await,
+        Action::Replay(ReplayArgs { targets }) => act::run(&targets, Act::Replay, out).await,
+        Action::Drop(DropArgs { targets }) => act::run(&targets, Act::Drop, out).await,
     }
 }
 
@@ -144,7 +146,10 @@ async fn list(args: &ListArgs, out: Output) -> Outcome {
     let api = args.gateway.api()?;
     let filter = Query::default()
         .with_any("state", args.state.map(State::as_str))
-        .with_any("lane", args.lane.as_ref().map(ToString::to_string).as_deref());
+        .with_any("lane", args.lane.as_ref().map(ToString::to_string).as_deref())
+        .with_any("since", args.since.map(|since| since.0.to_string()).as_deref())
+        .with_any("until", args.until.map(|until| until.0.to_string()).as_deref())
+        .with_any("id", args.id.as_deref());
     let mut left = if args.limit == 0 { usize::MAX } else { args.limit };
     let (mut listing, mut cursor) = (Listing::new(out), None::<String>);
     loop {
@@ -256,55 +261,4 @@ async fn show(args: &ShowArgs, out: Output) -> Outcome {
     let raw: Box<RawValue> = api.get(&format!("/api/deliveries/{}", args.id), &Query::default()).await?;
     let detail: Detail = api.entry(&raw)?;
     Ok(out.result(&raw, |paint| detail.text(paint))?)
-}
-
-/// What is done to deliveries one by one.
-#[derive(Clone, Copy, Debug)]
-enum Act {
-    Replay,
-    Drop,
-}
-
-/// What became of one delivery, with `--json`.
-#[derive(Debug, Serialize)]
-struct Done {
-    id: DeliveryId,
-    ok: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
-}
-
-async fn act(targets: &Targets, act: Act, out: Output) -> Outcome {
-    let api = targets.gateway.api()?;
-    let mut ended = Ok(());
-    for &id in &targets.ids {
-        let done = match act {
-            Act::Replay => api.act(Method::POST, &format!("/api/deliveries/{id}/replay")).await,
-            Act::Drop => api.act(Method::DELETE, &format!("/api/deliveries/{id}")).await,
-        };
-        match done {
-            Ok(()) => {
-                let word = match act {
-                    Act::Replay => "pending again",
-                    Act::Drop => "deleted",
-                };
-                // Whoever stops reading has still asked for the rest to be done.
-                out.tell(&Done { id, ok: true, message: None }, |paint| format!("{id}  {}", paint.good(word)))?;
-            }
-            Err(Trouble::Refused(why)) => {
-                ended = Err(Failure::Reported);
-                out.error(format_args!("{id}: {why}"));
-                if out.format() == Format::Json {
-                    out.tell(&Done { id, ok: false, message: Some(why) }, |_| String::new())?;
-                }
-            }
-            // It would be the same for all that follow.
-            Err(trouble) => {
-                let (Trouble::Away(why) | Trouble::Wrong(why) | Trouble::Refused(why)) = trouble;
-                let place = if targets.ids.len() > 1 { format!("stopped at {id}: ") } else { String::new() };
-                return Err(Failure::Operation(place + &why));
-            }
-        }
-    }
-    ended
 }

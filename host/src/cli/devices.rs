@@ -28,15 +28,27 @@ enum Action {
 #[command(after_help = "\
 Examples:
   pushgate devices list
-  pushgate devices list --json | jq -r .cid")]
+  pushgate devices list --cid 5003 --limit 0 --json | jq -r .cid")]
 struct ListArgs {
+    /// Only those whose cid begins with these digits
+    #[arg(long, value_name = "DIGITS")]
+    cid: Option<String>,
+
+    /// How many at most; 0 lists all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+
     #[command(flatten)]
     gateway: Gateway,
 }
 
+/// Devices asked for at a time (ours).
+const PAGE: usize = 500;
+
 #[derive(Debug, Deserialize)]
 struct Devices {
     devices: Vec<Box<RawValue>>,
+    next: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,18 +62,41 @@ struct Device {
 pub(crate) async fn run(args: Args, out: Output) -> Outcome {
     let Action::List(args) = args.action;
     let api = args.gateway.api()?;
-    let found: Devices = api.get("/api/devices", &Query::default()).await?;
-    if out.format() == Format::Json {
-        return Ok(found.devices.iter().try_for_each(|device| out.result(device, |_| String::new()))?);
+    let mut left = if args.limit == 0 { usize::MAX } else { args.limit };
+    let (mut table, mut listed, mut after) =
+        (Table::new(["CID", "PEER", "SINCE"]).within(out.columns()), 0, None::<String>);
+    loop {
+        let query = Query::default().with_any("cid", args.cid.as_deref()).with("limit", &left.min(PAGE).to_string());
+        let page: Devices = api.get("/api/devices", &query.with_any("after", after.as_deref())).await?;
+        if out.format() == Format::Json {
+            page.devices.iter().try_for_each(|device| out.result(device, |_| String::new()))?;
+        } else {
+            let mut rows = Vec::with_capacity(page.devices.len());
+            for device in &page.devices {
+                let Device { cid, peer, connected_at } = api.entry(device)?;
+                rows.push([cid.to_string(), shown::text(&peer).into_owned(), Utc(connected_at / 1000).to_string()]);
+            }
+            rows.iter().for_each(|row| table.fit(row));
+            if listed == 0 && !rows.is_empty() {
+                out.line(&table.heading())?;
+            }
+            rows.iter().try_for_each(|row| out.line(&table.row(row, |_, cell| cell)))?;
+        }
+        listed += page.devices.len();
+        left = left.saturating_sub(page.devices.len());
+        match page.next {
+            Some(_) if left == 0 => {
+                if out.format() == Format::Text {
+                    out.note("there are more: --limit N lists N of them, --limit 0 all");
+                }
+                break;
+            }
+            Some(next) if !page.devices.is_empty() => after = Some(next),
+            _ => break,
+        }
     }
-    let mut rows = Vec::new();
-    for device in &found.devices {
-        let Device { cid, peer, connected_at } = api.entry(device)?;
-        rows.push([cid.to_string(), shown::text(&peer).into_owned(), Utc(connected_at / 1000).to_string()]);
-    }
-    if rows.is_empty() {
+    if listed == 0 && out.format() == Format::Text {
         out.note("no device is connected");
-        return Ok(());
     }
-    Ok(Table::new(["CID", "PEER", "SINCE"]).write(&rows, out)?)
+    Ok(())
 }

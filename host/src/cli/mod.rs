@@ -14,8 +14,11 @@ mod devices;
 mod generate;
 mod inbox;
 mod input;
+mod lanes;
+mod moment;
 mod output;
 mod own_token;
+pub(crate) mod progress;
 mod push;
 mod receive;
 mod serve;
@@ -126,6 +129,7 @@ enum Command {
     Deliveries(deliveries::Args),
     Inbox(inbox::Args),
     Devices(devices::Args),
+    Lanes(lanes::Args),
     Status(status::Args),
     Store(store::Args),
     Config(config::Args),
@@ -182,6 +186,7 @@ impl Cli {
             Command::Deliveries(args) => deliveries::run(args, out).await,
             Command::Inbox(args) => inbox::run(args, out).await,
             Command::Devices(args) => devices::run(args, out).await,
+            Command::Lanes(args) => lanes::run(args, out).await,
             Command::Status(args) => status::run(args, out).await,
             Command::Store(args) => store::run(args, out).await,
             Command::Config(args) => config::run(args, out).await,

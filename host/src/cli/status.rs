@@ -3,18 +3,19 @@
 use super::{
     Outcome,
     admin::{Gateway, Query},
+    lanes::{Lane, Page},
     output::{Format, Output, Paint},
-    table::Table,
 };
 use crate::shown::{self, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 /// See how a running gateway is
 ///
 /// Its version and time, how much it keeps, how many devices are connected, and the lanes with work.
 ///
-/// A lane is where deliveries go: a destination, a device, a webhook. Those are shown that have something pending or
-/// are paused.
+/// A lane is where deliveries go: a destination, a webhook, a device. Those are shown that have something pending or do
+/// not send: paused, with an open circuit, full, or out of the configuration; of devices the first 20.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -35,7 +36,7 @@ struct Status {
     inbox: u64,
     devices: u64,
     #[serde(default)]
-    lanes: Vec<Lane>,
+    lanes: Vec<Box<RawValue>>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -46,35 +47,43 @@ struct Deliveries {
     dropped: u64,
 }
 
-#[derive(Debug, Deserialize)]
-struct Lanes {
-    lanes: Vec<Lane>,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-struct Lane {
-    lane: String,
-    pending: u64,
-    queued: u64,
-    in_flight: u64,
-    paused: bool,
-    configured: bool,
-    destination: Option<String>,
-}
+/// Lanes of devices that are shown (ours): there may be a million.
+const DEVICES: &str = "20";
 
 /// Shows the status.
 pub(crate) async fn run(args: Args, out: Output) -> Outcome {
     let api = args.gateway.api()?;
     let mut status: Status = api.get("/api/status", &Query::default()).await?;
-    let Lanes { lanes } = api.get("/api/lanes", &Query::default()).await?;
-    status.lanes = lanes;
+    let mut query = Query::default().with("kind", "destination");
+    loop {
+        let Page { lanes, next } = api.get("/api/lanes", &query).await?;
+        status.lanes.extend(lanes);
+        let Some(next) = next else { break };
+        query = Query::default().with("kind", "destination").with("after", &next);
+    }
+    let devices = Query::default().with("kind", "device").with("limit", DEVICES);
+    let Page { lanes, next } = api.get("/api/lanes", &devices).await?;
+    status.lanes.extend(lanes);
     out.result(&status, |paint| status.text(paint))?;
-    if out.format() == Format::Json || status.lanes.is_empty() {
+    if out.format() == Format::Json {
+        return Ok(());
+    }
+    let mut shown = Vec::new();
+    for raw in status.lanes {
+        let lane: Lane = api.entry(&raw)?;
+        if lane.pending > 0 || lane.standing() != "sends" {
+            shown.push(raw);
+        }
+    }
+    if shown.is_empty() {
         return Ok(());
     }
     out.line("")?;
-    let rows: Vec<_> = status.lanes.iter().map(Lane::row).collect();
-    Ok(Table::new(["LANE", "PENDING", "DUE", "IN FLIGHT", "STATE", "DESTINATION"]).write(&rows, out)?)
+    Lane::write(&api, &shown, &mut Lane::table().within(out.columns()), true, out)?;
+    if next.is_some() {
+        out.note("more devices have messages waiting: pushgate lanes list --begins device: --limit 0 lists all");
+    }
+    Ok(())
 }
 
 impl Status {
@@ -93,24 +102,5 @@ impl Status {
         ]
         .map(|(name, value)| format!("{name:<9}  {value}"))
         .join("\n")
-    }
-}
-
-impl Lane {
-    fn row(&self) -> [String; 6] {
-        let state = match (self.configured, self.paused) {
-            (_, true) => "paused",
-            (true, false) => "open",
-            // The configuration has changed since; it waits for the destination to come back.
-            (false, false) => "not configured",
-        };
-        [
-            shown::text(&self.lane).into_owned(),
-            self.pending.to_string(),
-            self.queued.to_string(),
-            self.in_flight.to_string(),
-            state.to_owned(),
-            self.destination.as_deref().map_or_else(|| "-".to_owned(), |url| shown::text(url).into_owned()),
-        ]
     }
 }

@@ -81,6 +81,11 @@ impl App {
         self.webhook_tls.as_ref()
     }
 
+    /// Whether a text can be an app's id.
+    pub(crate) fn is_id(text: &str) -> bool {
+        fits_a_header(text) && text.len() <= MAX_ID_LEN
+    }
+
     /// Whether the device `cid` belongs to this app.
     #[must_use]
     pub fn owns(&self, cid: u32) -> bool {

@@ -211,9 +211,15 @@ mod tests {
             in_flight: 2,
             paused: false,
             circuit: CircuitState::Closed,
+            probe_at: None,
+            limit: 100_000,
+            rate: 0.0,
+            rate_limit: None,
+            oldest_at: None,
             configured: true,
             destination: Some(format!("http://{HOSTILE}")),
             last_error: Some(HOSTILE.to_owned()),
+            last_error_at: None,
         }
     }
 

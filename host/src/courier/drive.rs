@@ -66,8 +66,13 @@ mod tests {
     async fn a_refused_batch_is_sent_four_times_a_second_apart() {
         let clock = Clock::start();
         let start = clock.now();
-        let refused =
-            || Report { verdict: Verdict::TryAgain, class: "code", status: Some(200), detail: "code 1".to_owned() };
+        let refused = || Report {
+            verdict: Verdict::TryAgain,
+            class: "code",
+            status: Some(200),
+            detail: "code 1".to_owned(),
+            answer: None,
+        };
         let mut moments = Vec::new();
         let outcome = drive(
             &Schedule::UPLINK,

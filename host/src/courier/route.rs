@@ -51,6 +51,8 @@ pub struct Report {
     pub status: Option<u16>,
     /// What was answered, or why there was none, for people.
     pub detail: String,
+    /// The answer's body, unless it was taken.
+    pub answer: Option<Bytes>,
 }
 
 impl Report {
@@ -100,7 +102,11 @@ impl Route {
     /// carries the time of its sending.
     pub async fn send(&self, courier: &HttpCourier, body: Bytes, now: u64, timeout: Duration) -> Report {
         match self.exchange(courier, body, now, timeout).await {
-            Ok(reply) => self.judge(reply.status, &reply.body),
+            Ok(reply) => {
+                let report = self.judge(reply.status, &reply.body);
+                let answer = Some(reply.body).filter(|_| report.verdict != Verdict::Delivered);
+                Report { answer, ..report }
+            }
             Err(NoReply::Unsendable(error)) => Report::failed("config", error.to_string()),
             Err(NoReply::Failed(Failure { class, detail })) => Report::failed(class.as_str(), detail),
         }
@@ -145,7 +151,7 @@ impl Route {
             Protocol::Webhook { .. } => {
                 let verdict = lingyang::webhook_verdict(status);
                 let class = if verdict == Verdict::Delivered { Report::DELIVERED } else { "status" };
-                Report { verdict, class, status: Some(status), detail: format!("HTTP {status}") }
+                Report { verdict, class, status: Some(status), detail: format!("HTTP {status}"), answer: None }
             }
         }
     }
@@ -219,10 +225,10 @@ impl Report {
             Answer::Status(..) => "status",
             Answer::NotAReply(_) => "body",
         };
-        Self { verdict: answer.verdict(), class, status: Some(status), detail: answer.to_string() }
+        Self { verdict: answer.verdict(), class, status: Some(status), detail: answer.to_string(), answer: None }
     }
 
     fn failed(class: &'static str, detail: String) -> Self {
-        Self { verdict: Verdict::TryAgain, class, status: None, detail }
+        Self { verdict: Verdict::TryAgain, class, status: None, detail, answer: None }
     }
 }

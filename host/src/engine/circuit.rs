@@ -7,6 +7,7 @@
 
 use pushgate_core::Instant;
 
+use super::listing::CircuitState;
 use crate::store::DeliveryId;
 
 /// When a circuit opens, and how often it probes.
@@ -102,6 +103,23 @@ impl Circuit {
     pub(super) fn is_open(&self) -> bool {
         !matches!(self, Self::Closed { .. })
     }
+
+    /// Says where it stands, for an operator.
+    pub(super) fn state(&self) -> CircuitState {
+        match self {
+            Self::Closed { .. } => CircuitState::Closed,
+            Self::Open { .. } => CircuitState::Open,
+            Self::Probing(_) => CircuitState::Probing,
+        }
+    }
+
+    /// When the next probe may begin, while it is open and none is under way.
+    pub(super) fn probe_at(&self) -> Option<Instant> {
+        match *self {
+            Self::Open { probe_at } => Some(probe_at),
+            Self::Closed { .. } | Self::Probing(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -123,10 +141,12 @@ mod tests {
         assert_eq!(circuit.leave(now.plus(1000)), Leave::One);
         circuit.probe(a);
         assert_eq!(circuit.leave(now.plus(5000)), Leave::None);
+        assert_eq!((circuit.state(), circuit.probe_at()), (CircuitState::Probing, None));
         assert!(!circuit.exhausted(b, BREAKER, now.plus(1500)), "a straggler is no probe");
         assert_eq!(circuit.leave(now.plus(5000)), Leave::None);
         assert!(!circuit.exhausted(a, BREAKER, now.plus(2000)));
         assert_eq!(circuit.leave(now.plus(2000)), Leave::NotBefore(now.plus(3000)));
+        assert_eq!((circuit.state(), circuit.probe_at()), (CircuitState::Open, Some(now.plus(3000))));
         circuit.delivered();
         assert_eq!((circuit.leave(now), circuit.is_open()), (Leave::All, false));
     }

@@ -73,6 +73,7 @@ impl Errand {
             class: "internal",
             status: None,
             detail: "the send broke off inside the gateway; see its log".to_owned(),
+            answer: None,
         };
         Self { commands, sent: Some(Sent { lane, terms, started, parts, report }) }
     }
@@ -140,6 +141,7 @@ pub(super) fn gone() -> Report {
         class: "gone",
         status: None,
         detail: "its body is not in the store any more".to_owned(),
+        answer: None,
     }
 }
 

@@ -10,13 +10,15 @@ use pushgate_core::Instant;
 use super::{
     circuit::{Circuit, Leave},
     key::LaneKey,
+    listing::LaneStatus,
+    meter::Meter,
     payload::Items,
     rate::Rate,
     route::{Order, Route, Terms},
     steadiness::Steadiness,
     table::{Members, Slot, Step, Table},
 };
-use crate::{metrics::LaneCounts, store::Paused};
+use crate::{config::Limits, metrics::LaneCounts, store::Paused};
 
 /// Messages handed to a device's link in one go (ours).
 const LINES_AT_ONCE: usize = 64;
@@ -32,12 +34,15 @@ pub(super) struct Lane {
     retries: VecDeque<Slot>,
     /// Items in `first`.
     first_items: usize,
+    /// Deliveries that are due, in whichever queue.
+    queued: usize,
     in_flight: usize,
     paused: bool,
     /// Whether messages for the device are on their way from the store.
     pub(super) loading: bool,
     pub(super) circuit: Circuit,
     rate: Option<Rate>,
+    meter: Meter,
     /// The timer that is set for the lane.
     alarm: Option<Instant>,
     /// How its queue stands: by the last terms it had.
@@ -48,14 +53,31 @@ pub(super) struct Lane {
     pub(super) kept: usize,
     /// Until when it leaves the store alone.
     rest_until: Instant,
-    /// What went wrong last.
-    pub(super) last_error: Option<Box<str>>,
+    /// What went wrong last, since it last delivered.
+    last_error: Option<Box<LastError>>,
     /// A device's: whether its connections hold.
     pub(super) steadiness: Steadiness,
     /// A device's: since when its connection has had no room for a line.
     pub(super) full_since: Option<Instant>,
     /// A device's: when a message went out whose acknowledgement is timed; one at a time.
     pub(super) timed_since: Option<Instant>,
+    /// A device's: how it stood when it was last counted among all of them.
+    pub(super) counted: Standing,
+}
+
+struct LastError {
+    text: Box<str>,
+    at: Instant,
+}
+
+/// How a lane stands, as far as it is counted together with others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) pending: u32,
+    pub(super) queued: u32,
+    pub(super) paused: bool,
+    /// Whether it holds as much as it may.
+    pub(super) full: bool,
 }
 
 /// What a lane may do next.
@@ -78,11 +100,13 @@ impl Lane {
             first: VecDeque::new(),
             retries: VecDeque::new(),
             first_items: 0,
+            queued: 0,
             in_flight: 0,
             paused: false,
             loading: false,
             circuit: Circuit::default(),
             rate: None,
+            meter: Meter::default(),
             alarm: None,
             order: Order::AsItComes,
             terms: None,
@@ -92,6 +116,7 @@ impl Lane {
             steadiness: Steadiness::default(),
             full_since: None,
             timed_since: None,
+            counted: Standing::default(),
         };
         lane.set_terms(terms);
         lane
@@ -123,6 +148,7 @@ impl Lane {
     pub(super) fn queue(&mut self, slot: Slot, attempt: u8, table: &mut Table) {
         let Some(pending) = table.get_mut(slot) else { return };
         pending.step = Step::Queued;
+        self.queued += 1;
         let id = pending.id;
         match self.terms.as_ref().map(|terms| terms.order) {
             // Its members are its queue: the oldest goes first, or none.
@@ -156,15 +182,18 @@ impl Lane {
         self.first.clear();
         self.retries.clear();
         self.first_items = 0;
+        self.queued = 0;
     }
 
-    /// Takes a delivery out of the queue before its turn.
+    /// Takes a delivery out of the queue before its turn. What an operator deletes many of is deleted from the newest on:
+    /// that is where it is looked for first.
     pub(super) fn unqueue(&mut self, slot: Slot, items: Items) {
-        if let Some(place) = self.retries.iter().position(|queued| *queued == slot) {
-            self.retries.remove(place);
-        } else if let Some(place) = self.first.iter().position(|queued| *queued == slot) {
+        self.queued = self.queued.saturating_sub(1);
+        if let Some(place) = self.first.iter().rposition(|queued| *queued == slot) {
             self.first.remove(place);
             self.first_items = self.first_items.saturating_sub(usize::from(items.count));
+        } else if let Some(place) = self.retries.iter().rposition(|queued| *queued == slot) {
+            self.retries.remove(place);
         }
     }
 
@@ -210,6 +239,7 @@ impl Lane {
             }
             _ => take(&mut self.retries, usize::MAX, usize::from(terms.batch_items), table).0,
         };
+        self.queued = self.queued.saturating_sub(group.len());
         if self.circuit.is_open()
             && let Some(probe) = group.first().and_then(|slot| table.get(*slot)).filter(|p| p.delivery.attempts() == 0)
         {
@@ -284,9 +314,15 @@ impl Lane {
     /// Counts a request that has begun.
     pub(super) fn begin(&mut self, now: Instant) {
         self.in_flight += 1;
+        self.meter.count(now);
         if let Some(rate) = &mut self.rate {
             rate.take(now);
         }
+    }
+
+    /// Counts a line that a device's link has taken.
+    pub(super) fn sent_line(&mut self, now: Instant) {
+        self.meter.count(now);
     }
 
     /// Counts a request that has ended.
@@ -294,10 +330,21 @@ impl Lane {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
+    /// Notes what went wrong; nothing has when it has delivered.
+    pub(super) fn fails(&mut self, error: Option<String>, now: Instant) {
+        self.last_error = error.map(|text| Box::new(LastError { text: text.into(), at: now }));
+    }
+
+    /// Says whether the lane leads to a URL of the configuration.
+    pub(super) fn is_configured_destination(&self) -> bool {
+        self.terms.as_ref().is_some_and(|terms| terms.route.is_some())
+    }
+
     /// Says whether nothing is lost when the lane is forgotten. A rate limit would be: what it has let through counts
-    /// against the next send too. So would a run of failures. There are only as many as the configuration has.
+    /// against the next send too. So would a run of failures. Lanes of the configuration stay, to be seen.
     pub(super) fn is_idle(&self) -> bool {
         self.members.is_empty()
+            && !self.is_configured_destination()
             && self.in_flight == 0
             && !self.loading
             && !self.paused
@@ -305,24 +352,41 @@ impl Lane {
             && self.circuit == Circuit::default()
     }
 
-    pub(super) fn status(&self, table: &Table) -> LaneStatus {
-        let strict = self.terms.as_ref().is_some_and(|terms| terms.order == Order::Strict);
-        let is_queued = |slot: &Slot| table.get(*slot).is_some_and(|pending| pending.step == Step::Queued);
+    /// How it stands, as far as it is counted together with others.
+    pub(super) fn standing(&self, limits: &Limits) -> Standing {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Standing {
+            pending: count(self.members.len()),
+            queued: count(self.queued),
+            paused: self.paused,
+            full: self.members.len() >= self.limit(limits),
+        }
+    }
+
+    /// How it stands, for an operator.
+    pub(super) fn status(&self, table: &Table, limits: &Limits, now: Instant) -> LaneStatus {
+        let oldest = self.members.first().and_then(|slot| table.get(slot));
         LaneStatus {
             lane: self.key.to_string(),
             pending: self.members.len(),
-            queued: if strict {
-                table.members(self.members).filter(is_queued).count()
-            } else {
-                self.first.len() + self.retries.len()
-            },
+            queued: self.queued,
             in_flight: self.in_flight,
             paused: self.paused,
-            circuit: if self.circuit.is_open() { CircuitState::Open } else { CircuitState::Closed },
+            circuit: self.circuit.state(),
+            probe_at: self.circuit.probe_at().map(Instant::as_millis),
+            limit: self.limit(limits),
+            rate: self.meter.per_second(now),
+            rate_limit: self.terms.as_ref().and_then(|terms| terms.rate_per_second),
+            oldest_at: oldest.map(|pending| pending.id.made_at()),
             configured: self.terms.is_some(),
             destination: self.terms.as_ref().and_then(|terms| terms.route.as_ref()).map(Route::destination),
-            last_error: self.last_error.as_deref().map(str::to_owned),
+            last_error: self.last_error.as_ref().map(|error| error.text.clone().into()),
+            last_error_at: self.last_error.as_ref().map(|error| error.at.as_millis()),
         }
+    }
+
+    fn limit(&self, limits: &Limits) -> usize {
+        if matches!(self.key, LaneKey::Device(_)) { limits.device_queue } else { limits.queue }
     }
 }
 
@@ -353,44 +417,6 @@ fn take(queue: &mut VecDeque<Slot>, most: usize, room: usize, table: &Table) -> 
         group.extend(queue.pop_front());
     }
     (group, items)
-}
-
-/// A lane as an operator sees it.
-#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
-#[schema(as = Lane)]
-pub struct LaneStatus {
-    /// Its name: `uplink:NAME`, `tencent:NAME`, `webhook:APP`, `forward:NAME` or `device:CID`.
-    #[schema(example = "uplink:acme")]
-    pub lane: String,
-    /// Deliveries not finished yet.
-    pub pending: usize,
-    /// Those of them that are due.
-    pub queued: usize,
-    /// Requests whose answer is outstanding.
-    pub in_flight: usize,
-    /// Whether an operator has paused it.
-    pub paused: bool,
-    /// Whether it begins new deliveries, or only probes its destination.
-    pub circuit: CircuitState,
-    /// Whether the configuration has its destination.
-    pub configured: bool,
-    /// The URL it sends to, without its query.
-    #[schema(required, example = "https://acme.example/push")]
-    pub destination: Option<String>,
-    /// What went wrong last, since it last delivered.
-    #[schema(required, example = "status: the destination answered 503")]
-    pub last_error: Option<String>,
-}
-
-/// Whether a lane begins new deliveries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = Circuit)]
-pub enum CircuitState {
-    /// It does.
-    Closed,
-    /// Its destination took nothing for long enough: it only probes.
-    Open,
 }
 
 #[cfg(test)]

@@ -14,7 +14,9 @@ mod key;
 mod lane;
 mod lanes;
 mod line;
+mod listing;
 mod loader;
+mod meter;
 mod payload;
 mod rate;
 mod recorder;
@@ -42,9 +44,11 @@ use tokio::{
 use depth::Depths;
 pub use depth::{QueueFull, Reservation};
 pub use key::{LaneKey, NotALane};
-pub use lane::{CircuitState, LaneStatus};
+pub(crate) use listing::cids_that_begin;
+pub use listing::{CircuitState, DeviceLevels, LaneFilter, LaneKind, LaneLevels, LanePage, LaneStatus, MAX_LANES};
 pub use payload::{DropReason, Items, MessageMeta, Meta, Payload};
 use recorder::Backlog;
+pub use route::{Plan, PlanAnchor};
 
 use unsendable::Unsendable;
 
@@ -54,6 +58,7 @@ use crate::{
     courier::Courier,
     link::Registry,
     metrics::Metrics,
+    shown,
     store::{DeliveryId, MAX_SCAN, NewDelivery, Paused, Pending, State, Store, StoreError},
     telemetry::trace::{TraceContext, Tracer},
     workers::{Worker, Workers},
@@ -255,7 +260,7 @@ enum Command {
         lane: LaneKey,
         paused: Paused,
     },
-    Lanes(oneshot::Sender<Vec<LaneStatus>>),
+    Ask(Question),
     Reload(Arc<Config>),
     /// Says when everything told before has been obeyed.
     Tell(oneshot::Sender<()>),
@@ -264,6 +269,21 @@ enum Command {
     #[cfg(test)]
     Stumble,
     Drain(oneshot::Sender<()>),
+}
+
+/// What an operator wants to know. Each is answered in a small part of a millisecond, however many lanes there are.
+#[derive(Debug)]
+enum Question {
+    /// Some lanes, and whether there are more: the name of the last one then.
+    Lanes {
+        filter: LaneFilter,
+        answer: oneshot::Sender<(Vec<LaneStatus>, Option<LaneKey>)>,
+    },
+    Lane {
+        key: LaneKey,
+        answer: oneshot::Sender<Option<LaneStatus>>,
+    },
+    Devices(oneshot::Sender<DeviceLevels>),
 }
 
 impl Engine {
@@ -287,8 +307,12 @@ impl Engine {
         let workers = parts.workers.clone();
         let store = Arc::clone(&parts.store);
         for lane in store.paused_lanes().await? {
-            if let Ok(lane) = lane.parse() {
-                engine.set_paused(lane, Paused::Yes);
+            match lane.parse() {
+                Ok(lane) => engine.set_paused(lane, Paused::Yes),
+                Err(error) => {
+                    tracing::warn!(lane = %shown::text(&lane), "forgetting that this is paused: {error}");
+                    store.set_paused(lane, Paused::No).await?;
+                }
             }
         }
         let scheduler = scheduler::run(parts, depths, commands, received, events, backlog);
@@ -388,11 +412,53 @@ impl Engine {
         self.tell(Command::Pause { lane, paused });
     }
 
-    /// Lists the lanes that have something to do, and those that are paused.
-    pub async fn lanes(&self) -> Vec<LaneStatus> {
+    /// Lists lanes: destinations of the configuration, what has something to do, what is paused.
+    pub async fn lanes(&self, mut filter: LaneFilter) -> LanePage {
+        let mut left = filter.limit.clamp(1, MAX_LANES);
+        let mut page = LanePage::default();
+        loop {
+            filter.limit = left;
+            let ask = |answer| Question::Lanes { filter: filter.clone(), answer };
+            let (lanes, next) = self.ask(ask).await.unwrap_or_default();
+            left -= lanes.len().min(left);
+            page.lanes.extend(lanes);
+            match next {
+                Some(last) if left > 0 => filter.after = Some(last),
+                next => {
+                    page.next = next.map(|last| last.to_string());
+                    return page;
+                }
+            }
+        }
+    }
+
+    /// Tells how one lane stands; `None` when it is not configured, has nothing to do and is not paused.
+    pub async fn lane(&self, key: LaneKey) -> Option<LaneStatus> {
+        self.ask(|answer| Question::Lane { key, answer }).await.flatten()
+    }
+
+    /// Tells how all lanes stand: each destination, and all devices as one.
+    pub async fn levels(&self) -> LaneLevels {
+        let mut destinations = Vec::new();
+        let mut filter = LaneFilter { kind: LaneKind::Destination, limit: MAX_LANES, ..LaneFilter::default() };
+        loop {
+            let ask = |answer| Question::Lanes { filter: filter.clone(), answer };
+            let (lanes, next) = self.ask(ask).await.unwrap_or_default();
+            destinations.extend(lanes.into_iter().filter(|lane| lane.configured || lane.pending > 0));
+            match next {
+                Some(last) => filter.after = Some(last),
+                None => break,
+            }
+        }
+        let devices = self.ask(Question::Devices).await.unwrap_or_default();
+        LaneLevels { destinations, devices }
+    }
+
+    /// Asks the scheduler; one that has been drained answers nothing.
+    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
         let (answer, answered) = oneshot::channel();
-        self.tell(Command::Lanes(answer));
-        answered.await.unwrap_or_default()
+        self.tell(Command::Ask(question(answer)));
+        answered.await.ok()
     }
 
     /// Obeys a new configuration from now on; what is under way is not touched.

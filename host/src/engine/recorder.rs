@@ -168,6 +168,7 @@ mod tests {
             status: None,
             class: "sent".to_owned(),
             detail: String::new(),
+            answer: None,
         };
         let attempt = Some(attempt).filter(|_| state == State::Pending);
         Progress { id, state, attempts, phase: 1, planned: 0, due: 0, attempt, finished_at: None }

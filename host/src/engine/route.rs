@@ -3,8 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use pushgate_core::{Schedule, lingyang::Flag, schedule::Anchor};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{circuit::Breaker, key::LaneKey};
+use super::{circuit::Breaker, key::LaneKey, payload::Meta};
 use crate::{
     config::{Config, Sending},
     courier::Route as Destination,
@@ -29,6 +31,42 @@ pub(super) struct Terms {
     /// How long a request that is not full waits for more items, in milliseconds.
     pub(super) linger_ms: u32,
     pub(super) breaker: Breaker,
+}
+
+/// The schedule of a delivery, as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Plan {
+    /// What the waits count from.
+    pub anchor: PlanAnchor,
+    /// Milliseconds before each send after the first.
+    pub waits: Vec<u32>,
+    /// Milliseconds that an answer may take.
+    pub answer_within: u32,
+}
+
+/// What the waits of a schedule count from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PlanAnchor {
+    /// The send before, whatever became of it.
+    Send,
+    /// The moment at which the send before has failed.
+    Failure,
+}
+
+impl Plan {
+    /// The schedule of a delivery on `lane`, by what the engine has put into its `meta`; `None` while the configuration
+    /// has no such destination.
+    #[must_use]
+    pub fn of(lane: &LaneKey, meta: &str, config: &Config) -> Option<Self> {
+        let terms = Terms::of(lane, config)?;
+        let schedule = terms.schedule(Meta::read(meta).and_then(|meta| meta.nature().flag()));
+        let anchor = match schedule.anchor() {
+            Anchor::Send => PlanAnchor::Send,
+            Anchor::Failure => PlanAnchor::Failure,
+        };
+        Some(Self { anchor, waits: schedule.waits().to_vec(), answer_within: schedule.answer_within() })
+    }
 }
 
 /// Which of several deliveries that are due goes first.

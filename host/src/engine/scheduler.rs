@@ -9,11 +9,12 @@ use pushgate_core::{Delivery, Instant, delivery::Action};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{
-    Command, Entry, Event, LaneKey, Parts, Start,
+    Command, Entry, Event, LaneKey, Parts, Question, Start,
     depth::Depths,
     errand::{Errand, Fate, Part},
-    lane::Next,
+    lane::{Lane, Next},
     lanes::Lanes,
+    listing::{self, DeviceLevels},
     loader::Loader,
     payload::Payload,
     recorder::{Backlog, Records},
@@ -65,8 +66,10 @@ pub(super) async fn run(
         touched: Vec::new(),
         kept: 0,
         in_flight: 0,
+        questions: Vec::new(),
         draining: None,
     };
+    scheduler.lanes.enter_configured(&scheduler.parts.config);
     let mut batch = Vec::with_capacity(COMMANDS_AT_ONCE);
     while !scheduler.is_drained() {
         let next = scheduler.next_timer();
@@ -81,6 +84,7 @@ pub(super) async fn run(
         }
         scheduler.ring();
         scheduler.pump_touched();
+        scheduler.answer_questions();
     }
     let drained = scheduler.draining.take();
     drop(scheduler);
@@ -111,6 +115,8 @@ struct Scheduler {
     /// Bytes of payloads kept at hand.
     kept: usize,
     in_flight: usize,
+    /// What has been asked since the lanes were last looked after.
+    questions: Vec<Question>,
     draining: Option<Vec<oneshot::Sender<()>>>,
 }
 
@@ -137,11 +143,7 @@ impl Scheduler {
                 }
                 self.touched.push(number);
             }
-            Command::Lanes(answer) => {
-                let mut lanes: Vec<_> = self.lanes.iter().map(|lane| lane.status(&self.table)).collect();
-                lanes.sort_unstable_by(|a, b| a.lane.cmp(&b.lane));
-                let _ = answer.send(lanes);
-            }
+            Command::Ask(question) => self.questions.push(question),
             Command::Reload(config) => self.reload(config),
             Command::Tell(answer) => {
                 let _ = answer.send(());
@@ -242,6 +244,7 @@ impl Scheduler {
             }
             None => drop(self.held.insert(slot, start)),
         }
+        self.touched.push(number);
     }
 
     /// Asks a delivery's machine what to do, and sees to it. `armed` is the instant that a timer is set for already.
@@ -270,7 +273,31 @@ impl Scheduler {
     fn pump_touched(&mut self) {
         while let Some(number) = self.touched.pop() {
             self.pump(number);
-            self.lanes.sweep(number);
+            self.lanes.settle(number, &self.parts.config.limits);
+        }
+    }
+
+    /// Answers what operators have asked, once everything before it has had its effect.
+    fn answer_questions(&mut self) {
+        let (now, limits) = (self.parts.clock.now(), &self.parts.config.limits);
+        let status = |lane: &Lane| lane.status(&self.table, limits, now);
+        for question in self.questions.drain(..) {
+            match question {
+                Question::Lanes { filter, answer } => {
+                    let mut lanes = self.lanes.walk(&filter);
+                    let page: Vec<_> = lanes.by_ref().take(filter.limit.min(listing::AT_ONCE)).collect();
+                    let next = lanes.next().and_then(|_| page.last()).map(|last| last.key.clone());
+                    let _ = answer.send((page.into_iter().map(status).collect(), next));
+                }
+                Question::Lane { key, answer } => {
+                    let lane = self.lanes.find(&key).and_then(|number| self.lanes.get(number));
+                    let _ = answer.send(lane.map(status));
+                }
+                Question::Devices(answer) => {
+                    let noted = self.lanes.noted().map(status).collect();
+                    let _ = answer.send(DeviceLevels { noted, ..self.lanes.device_levels() });
+                }
+            }
         }
     }
 
@@ -330,6 +357,7 @@ impl Scheduler {
         self.parts.config = config;
         self.parts.metrics.obey(&self.parts.config);
         let now = self.parts.clock.now();
+        self.lanes.enter_configured(&self.parts.config);
         for number in self.lanes.numbers() {
             let terms = self.lanes.terms(number, &self.parts.config);
             let Some(lane) = self.lanes.get_mut(number) else { continue };

@@ -19,8 +19,8 @@ use crate::{
     courier::{Report, Route},
     link::Connection,
     store::{
-        Accept, Accepted, Answer, Content, Counts, DeliveryDetail, DeliveryFilter, DeliveryPage, ErrorKind,
-        InboxFilter, InboxPage, Millis, Progress, Pruned, Recorded, Removed, Replayed, Retention,
+        Accept, Accepted, Answer, Content, Counts, DeliveryDetail, DeliveryFilter, DeliveryPage, Done, ErrorKind,
+        InboxFilter, InboxPage, Millis, Progress, Pruned, Recorded, Removed, Replayed, Retention, Selection,
     },
     workers::Workers,
 };
@@ -32,6 +32,8 @@ struct Memory {
     contents: Mutex<HashMap<DeliveryId, Content>>,
     records: Mutex<Vec<Progress>>,
     paused: Vec<String>,
+    /// Lanes that are not to be paused any more.
+    forgotten: Mutex<Vec<String>>,
     /// Reads and writes that are still to fail.
     failing: Mutex<u32>,
 }
@@ -79,8 +81,10 @@ impl Store for Memory {
         ready(self.paused.clone())
     }
 
-    fn set_paused(&self, _: String, _: Paused) -> Answer<()> {
-        not_asked()
+    fn set_paused(&self, lane: String, paused: Paused) -> Answer<()> {
+        assert_eq!(paused, Paused::No, "who pauses is an operator");
+        self.forgotten.lock().unwrap().push(lane);
+        ready(())
     }
 
     fn accept_all(&self, _: Vec<Accept>) -> Answer<Vec<Result<Accepted, StoreError>>> {
@@ -100,6 +104,14 @@ impl Store for Memory {
     }
 
     fn remove(&self, _: DeliveryId) -> Answer<Removed> {
+        not_asked()
+    }
+
+    fn replay_some(&self, _: Selection, _: Millis) -> Answer<Done<Pending>> {
+        not_asked()
+    }
+
+    fn remove_some(&self, _: Selection) -> Answer<Done<DeliveryId>> {
         not_asked()
     }
 
@@ -170,7 +182,7 @@ impl Courier for Receivers {
         self.requests.lock().unwrap().push((to.clone(), String::from_utf8(body.to_vec()).unwrap()));
         let ok = to.ends_with("/ok") || (to.ends_with("/flap") && !*self.down.lock().unwrap());
         let (verdict, class) = if ok { (Verdict::Delivered, "delivered") } else { (Verdict::TryAgain, "code") };
-        let report = Report { verdict, class, status: Some(200), detail: String::new() };
+        let report = Report { verdict, class, status: Some(200), detail: String::new(), answer: None };
         Box::pin(async move {
             if to.ends_with("/hang") {
                 time::sleep(timeout).await;
@@ -212,6 +224,10 @@ impl Rig {
         };
         let engine = Engine::start(parts).await.unwrap();
         Self { clock, start: clock.now(), registry, store, receivers, metrics, engine }
+    }
+
+    async fn lane(&self, name: &str) -> Option<LaneStatus> {
+        self.engine.lane(name.parse().unwrap()).await
     }
 
     fn add(&self, entries: Vec<Entry>) {
@@ -285,8 +301,8 @@ async fn what_is_sent_to_a_destination_that_is_gone_is_kept() {
     rig.submit("gone", 1);
     rig.at(60_000).await;
     assert!(rig.story().is_empty());
-    let lanes = rig.engine.lanes().await;
-    assert_eq!((lanes.len(), lanes[0].pending, lanes[0].configured), (1, 1, false));
+    let gone = rig.lane("uplink:gone").await.unwrap();
+    assert_eq!((gone.pending, gone.configured), (1, false));
     let drained = time::timeout(Duration::from_secs(1), rig.engine.drain()).await;
     assert!(drained.is_ok(), "and holds up no end");
 }
@@ -360,7 +376,8 @@ async fn a_dead_destination_is_probed_and_its_backlog_waits_for_it() {
     }
     rig.at(2500).await;
     assert_eq!(rig.receivers.requests("/flap"), ["0", "1", "2", "3", "4"], "two probes, a second apart");
-    assert_eq!(rig.engine.lanes().await[0].circuit, CircuitState::Open);
+    let flap = rig.lane("uplink:flap").await.unwrap();
+    assert_eq!((flap.circuit, flap.probe_at), (CircuitState::Open, Some(flap.last_error_at.unwrap() + 1000)));
     *rig.receivers.down.lock().unwrap() = false;
     rig.at(4000).await;
     assert_eq!(rig.receivers.requests("/flap").len(), 10);
@@ -430,7 +447,8 @@ async fn a_probe_that_the_store_has_no_body_for_leaves_its_place_to_the_next() {
     *rig.store.failing.lock().unwrap() = 2;
     rig.at(5000).await;
     assert_eq!(rig.receivers.requests("/flap"), ["0", "1"]);
-    assert!(rig.engine.lanes().await.is_empty(), "the circuit is closed and nothing is left");
+    let flap = rig.lane("uplink:flap").await.unwrap();
+    assert_eq!((flap.circuit, flap.pending), (CircuitState::Closed, 0), "it has got over it");
 }
 
 #[tokio::test(start_paused = true)]
@@ -459,4 +477,52 @@ async fn a_reload_takes_deliveries_along_into_new_terms() {
     rig.engine.set_paused(LaneKey::Uplink("flap".into()), Paused::No);
     rig.at(100_030).await;
     assert_eq!(rig.receivers.requests("/flap").last().map(String::as_str), Some("5"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_destination_is_told_of_and_all_devices_as_one() {
+    let paused = ["device:9", "uplink:nobody", "uplink:\0", "device:0"].map(str::to_owned);
+    let rig = Rig::with(Memory { paused: paused.into(), ..Memory::default() }, destinations("retries = 1")).await;
+    assert_eq!(*rig.store.forgotten.lock().unwrap(), ["uplink:\0", "device:0"], "what is no lane's name goes");
+    rig.submit("refuse", 1);
+    rig.add((0..3).map(|_| rig.message(Flag::UntilAnswered)).collect());
+    rig.at(500).await;
+    let LaneLevels { destinations, devices } = rig.engine.levels().await;
+    let told: Vec<_> = destinations.iter().map(|lane| (&*lane.lane, lane.pending)).collect();
+    assert_eq!(told, [("uplink:flap", 0), ("uplink:hang", 0), ("uplink:ok", 0), ("uplink:refuse", 1)]);
+    let noted: Vec<_> = devices.noted.iter().map(|lane| &*lane.lane).collect();
+    assert_eq!((devices.lanes, devices.pending, devices.paused, devices.full), (2, 3, 1, 0));
+    assert_eq!(noted, ["device:9"]);
+    let refuse = rig.lane("uplink:refuse").await.unwrap();
+    assert_eq!(
+        (refuse.oldest_at.is_some(), refuse.last_error_at),
+        (true, Some(rig.start.as_millis() + 50)),
+        "after it has lingered"
+    );
+    assert_eq!((refuse.limit, refuse.rate_limit), (Limits::default().queue, None));
+
+    rig.engine.set_paused(LaneKey::Device(9), Paused::No);
+    rig.at(60_000).await;
+    let LaneLevels { destinations, devices } = rig.engine.levels().await;
+    assert!(destinations.iter().all(|lane| lane.pending == 0 && lane.oldest_at.is_none()));
+    assert_eq!((devices.lanes, devices.pending, devices.queued, devices.paused), (0, 0, 0, 0));
+    let page = rig.engine.lanes(LaneFilter { limit: 3, ..LaneFilter::default() }).await;
+    assert_eq!(
+        (page.lanes.len(), page.next.as_deref()),
+        (3, Some("uplink:nobody")),
+        "paused, so that it can be resumed"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_page_is_put_together_from_short_answers() {
+    let rig = Rig::new(Memory::default()).await;
+    for cid in 1..=250 {
+        rig.engine.set_paused(LaneKey::Device(cid), Paused::Yes);
+    }
+    let all = rig.engine.lanes(LaneFilter { limit: 1000, ..LaneFilter::default() }).await;
+    assert_eq!((all.lanes.len(), all.next), (250, None));
+    let some = rig.engine.lanes(LaneFilter { limit: 249, ..LaneFilter::default() }).await;
+    assert_eq!((some.lanes.len(), some.next.as_deref()), (249, Some("device:249")));
+    assert_eq!(rig.engine.levels().await.devices.noted.len(), 20);
 }

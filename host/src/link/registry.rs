@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     net::SocketAddr,
+    ops::RangeInclusive,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -34,6 +35,8 @@ struct Table {
     /// Those that have not said who they are, oldest first.
     strangers: BTreeSet<u64>,
     devices: HashMap<u32, Device>,
+    /// The same devices in their order, to page through. What is sent finds its device faster without one.
+    cids: BTreeSet<u32>,
     connects: Connects,
     /// The number of the newest connection.
     last: u64,
@@ -117,18 +120,22 @@ impl Registry {
         mailbox.map_or(Link::Absent, |mailbox| mailbox.push(line))
     }
 
-    /// Lists the devices that are connected, by cid.
+    /// Lists the devices that are connected in these ranges of cids, one after the other, behind `after`: at most `limit`,
+    /// and whether there are more. The table is held for as long as it takes to copy those, however many are connected.
     #[must_use]
-    pub fn connected(&self) -> Vec<Connected> {
+    pub fn connected(&self, cids: &[RangeInclusive<u32>], after: Option<u32>, limit: usize) -> (Vec<Connected>, bool) {
         let table = self.lock();
-        let mut devices: Vec<_> = table
-            .devices
-            .iter()
-            .map(|(&cid, device)| Connected { cid, peer: device.peer, connected_at: device.since })
-            .collect();
-        drop(table);
-        devices.sort_unstable_by_key(|device| device.cid);
-        devices
+        let first = |range: &RangeInclusive<u32>| {
+            after.map_or(Some(*range.start()), |after| after.checked_add(1).map(|next| next.max(*range.start())))
+        };
+        let ranges =
+            cids.iter().filter_map(|range| Some(first(range)?..=*range.end())).filter(|range| !range.is_empty());
+        let mut found = ranges.flat_map(|range| table.cids.range(range));
+        let devices = found.by_ref().take(limit).filter_map(|cid| {
+            let device = table.devices.get(cid)?;
+            Some(Connected { cid: *cid, peer: device.peer, connected_at: device.since })
+        });
+        (devices.collect(), found.next().is_some())
     }
 
     /// How many devices are connected.
@@ -207,8 +214,9 @@ impl Connection {
         table.strangers.remove(&self.number);
         let mailbox = Arc::clone(&self.mailbox);
         let device = Device { number: self.number, mailbox, peer, since: now, is_new: true };
-        if let Some(older) = table.devices.insert(cid, device) {
-            older.mailbox.refuse(Refusal::Replaced);
+        match table.devices.insert(cid, device) {
+            Some(older) => older.mailbox.refuse(Refusal::Replaced),
+            None => _ = table.cids.insert(cid),
         }
         self.cid = Some(cid);
         Ok(())
@@ -233,6 +241,7 @@ impl Table {
             && self.devices.get(&cid).is_some_and(|device| device.number == number)
         {
             self.devices.remove(&cid);
+            self.cids.remove(&cid);
         }
     }
 }
@@ -295,9 +304,29 @@ mod tests {
         drop(first);
         assert_eq!(registry.send(7, line()), Link::Sent);
         assert!(second.next_line().is_some() && second.next_line().is_none());
-        assert_eq!(registry.connected().len(), 1);
+        assert_eq!(registry.connected(&[0..=u32::MAX], None, 10).0.len(), 1);
         drop(second);
         assert!(registry.is_empty());
+    }
+
+    #[test]
+    fn devices_are_listed_by_cid_a_page_at_a_time() {
+        let registry = Registry::default();
+        let mut held: Vec<_> = [50, 7, 5, 51, 5000].map(|cid| registry.connect(cid, peer(), 1)).into();
+        let listed = |cids: &[RangeInclusive<u32>], after, limit| {
+            let (devices, more) = registry.connected(cids, after, limit);
+            (devices.iter().map(|device| device.cid).collect::<Vec<_>>(), more)
+        };
+        let all = [0..=u32::MAX];
+        let fives = [5..=5, 50..=59, 500..=599, 5000..=5999];
+        assert_eq!(listed(&all, None, 10), (vec![5, 7, 50, 51, 5000], false));
+        assert_eq!(listed(&all, None, 2), (vec![5, 7], true));
+        assert_eq!(listed(&all, Some(7), 2), (vec![50, 51], true));
+        assert_eq!(listed(&all, Some(u32::MAX), 2), (vec![], false));
+        assert_eq!(listed(&fives, None, 10), (vec![5, 50, 51, 5000], false));
+        assert_eq!(listed(&fives, Some(50), 1), (vec![51], true));
+        held.truncate(1);
+        assert_eq!(listed(&all, None, 10), (vec![50], false));
     }
 
     #[test]

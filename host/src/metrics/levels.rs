@@ -7,7 +7,7 @@ use super::{
     page::{Family, Page},
 };
 use crate::{
-    engine::{CircuitState, LaneStatus},
+    engine::{CircuitState, DeviceLevels, LaneStatus},
     store::{Counts, State},
 };
 
@@ -16,8 +16,10 @@ use crate::{
 pub struct Levels {
     /// What the store holds; `None` while it does not say.
     pub counts: Option<Counts>,
-    /// The lanes that have something to do.
+    /// The lanes of destinations.
     pub lanes: Vec<LaneStatus>,
+    /// The lanes of all devices.
+    pub device_lanes: DeviceLevels,
     /// Devices that are connected.
     pub devices: usize,
     /// Connections that have not said who they are.
@@ -51,8 +53,13 @@ impl Levels {
 
     fn show_lanes(&self, lanes: &Lanes, page: &mut Page<'_>) -> fmt::Result {
         let mut levels: BTreeMap<_, _> = lanes.names().into_iter().map(|name| (name, Level::default())).collect();
+        // There may be a million devices: they are one series.
+        if let Some(level) = levels.get_mut(lanes.shown_as("device:")) {
+            level.pending = self.device_lanes.pending as u64;
+            level.queued = self.device_lanes.queued as u64;
+            level.paused = self.device_lanes.paused as u64;
+        }
         for status in &self.lanes {
-            // There may be a million devices: they are one series.
             if let Some(level) = levels.get_mut(lanes.shown_as(&status.lane)) {
                 level.pending += status.pending as u64;
                 level.queued += status.queued as u64;

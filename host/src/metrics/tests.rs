@@ -46,9 +46,15 @@ fn lane(name: &str, pending: usize) -> LaneStatus {
         in_flight: 1,
         paused: true,
         circuit: CircuitState::Open,
+        probe_at: None,
+        limit: 0,
+        rate: 0.0,
+        rate_limit: None,
+        oldest_at: None,
         configured: true,
         destination: None,
         last_error: None,
+        last_error_at: None,
     }
 }
 
@@ -106,7 +112,7 @@ fn what_happened_and_how_things_stand_is_told() {
     receiver.took(ReceiverCounts::by_kind(["message", "message", "report", "none of ours"]), 1);
     let counts = Counts { pending: 5, delivered: 4, dead: 3, dropped: 2, inbox: 1 };
     let lanes = vec![lane("device:1", 2), lane("device:2", 3), lane("uplink:acme", 7), lane("uplink:gone", 1)];
-    let text = metrics.text(Levels { counts: Some(counts), lanes, devices: 9, strangers: 4 });
+    let text = metrics.text(Levels { counts: Some(counts), lanes, devices: 9, strangers: 4, ..Levels::default() });
     for line in [
         r#"pushgate_accepted_total{lane="uplink:acme"} 1"#,
         r#"pushgate_requests_total{lane="uplink:acme"} 1"#,

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{DeliveryId, Millis};
+use super::answered::AnsweredShown;
+use super::{Answered, DeliveryId, IdRange, Millis};
 
 /// Caps [`Attempt::detail`] in bytes (ours); what is longer is cut.
 pub const MAX_DETAIL: usize = 1024;
@@ -123,6 +124,9 @@ pub struct Attempt {
     /// The outcome for people, or an empty text. At most 1024 bytes.
     #[schema(example = "the destination answered 503")]
     pub detail: String,
+    /// The answer, if one came. It is not kept of an attempt that succeeded.
+    #[schema(required, value_type = Option<AnsweredShown<'static>>)]
+    pub answer: Option<Answered>,
 }
 
 impl Attempt {
@@ -239,6 +243,8 @@ pub struct DeliveryDetail {
     pub body: Bytes,
     /// When it ended, if it did.
     pub finished_at: Option<Millis>,
+    /// When it was last replayed, if it was.
+    pub replayed_at: Option<Millis>,
     /// The attempts, oldest first, those before a replay too; the newest [`MAX_ATTEMPTS`] of them.
     pub attempts: Vec<Attempt>,
 }
@@ -250,10 +256,19 @@ pub struct DeliveryFilter {
     pub state: Option<State>,
     /// Only those of this lane.
     pub lane: Option<String>,
+    /// Only those whose id is in this span.
+    pub ids: IdRange,
     /// How many to list, between 1 and [`MAX_PAGE`](super::MAX_PAGE); others are brought into that range.
     pub limit: usize,
     /// Only those accepted before this one: [`DeliveryPage::next`] of the page before.
     pub cursor: Option<DeliveryId>,
+}
+
+impl DeliveryFilter {
+    /// The span of identifiers that the cursor leaves.
+    pub(super) fn span(&self) -> IdRange {
+        self.cursor.map_or(self.ids, |cursor| self.ids.below(cursor))
+    }
 }
 
 /// Is a page of deliveries, newest first; serialises to the admin API's answer.
@@ -337,6 +352,7 @@ mod tests {
             status: None,
             class: class.to_owned(),
             detail: detail.to_owned(),
+            answer: None,
         };
         for (state, attempt, told) in [
             (State::Pending, attempt(1, "sent", "on its way"), None),

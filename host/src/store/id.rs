@@ -13,6 +13,8 @@ use utoipa::{
 };
 use uuid::Uuid;
 
+use super::Millis;
+
 /// Names a delivery: a UUID version 7, written as 32 lowercase hexadecimal digits.
 ///
 /// Identifiers sort by the time they were made, and those of one process in the order they were made.
@@ -44,9 +46,15 @@ impl DeliveryId {
         Self(Uuid::from_bytes(bytes))
     }
 
-    /// Returns when it was made, in unix milliseconds: what it begins with.
-    pub fn millis(&self) -> u64 {
-        u64::try_from(self.0.as_u128() >> 80).unwrap_or_default()
+    /// Returns the identifier that these bits spell, the time first.
+    pub(super) fn from_bits(bits: u128) -> Self {
+        Self(Uuid::from_u128(bits))
+    }
+
+    /// Returns when the identifier was made, in unix milliseconds.
+    pub fn made_at(&self) -> Millis {
+        let [a, b, c, d, e, f, ..] = *self.as_bytes();
+        Millis::from_be_bytes([0, 0, a, b, c, d, e, f])
     }
 
     /// Returns the identifier right before this one, if there is one: what a page that begins with this one starts behind.

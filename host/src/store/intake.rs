@@ -142,6 +142,11 @@ pub enum Accepted {
     KeyReused,
 }
 
+/// Says whether a lane's name can be stored.
+pub(super) fn check_lane(lane: &str) -> Result<(), StoreError> {
+    fits("lane", lane, MAX_LANE)
+}
+
 fn fits(name: &str, text: &str, limit: usize) -> Result<(), StoreError> {
     if text.len() <= limit {
         return Ok(());

@@ -11,24 +11,29 @@
 //! Names are capped ([`MAX_LANE`], [`MAX_META`], …) because they are kept in memory and in indexes. An attempt's detail
 //! is cut rather than refused ([`MAX_DETAIL`]): losing the end of an error text is better than losing the attempt.
 
+mod answered;
 mod delivery;
 mod error;
 mod id;
+mod id_range;
 mod inbox;
 mod intake;
 mod observer;
 mod retention;
+mod selection;
 pub mod sqlite;
 
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use answered::{Answered, MAX_ANSWER};
 pub use delivery::{
     Attempt, Content, Counts, DeliveryDetail, DeliveryFilter, DeliveryPage, DeliverySummary, MAX_ATTEMPTS, MAX_CLASS,
     MAX_DETAIL, Paused, Pending, Progress, Recorded, Removed, Replayed, State, UnknownState,
 };
 pub use error::{ErrorKind, StoreError};
 pub use id::{BadDeliveryId, DeliveryId};
+pub use id_range::{IdRange, NoPrefix, NoSuchTime};
 pub use inbox::{InboxEnd, InboxFilter, InboxItem, InboxPage};
 pub use intake::{
     Accept, Accepted, DeliveriesWhen, Idempotency, MAX_IDEMPOTENCY_KEY, MAX_LANE, MAX_META, MAX_NAME, NewDelivery,
@@ -36,6 +41,7 @@ pub use intake::{
 };
 pub use observer::{Commit, Observer};
 pub use retention::{Keep, Pruned, Retention};
+pub use selection::{Done, MAX_SELECTED, NotDone, Selection};
 
 /// Is a point in time: milliseconds since 1970-01-01 UTC.
 pub type Millis = u64;
@@ -45,6 +51,9 @@ pub const MAX_PAGE: usize = 1_000;
 
 /// Caps the entries of one page of [`Store::pending`] (ours).
 pub const MAX_SCAN: usize = 10_000;
+
+/// Caps the lanes that are paused at a time (ours): every one is in memory, with work or without.
+pub const MAX_PAUSED: usize = 10_000;
 
 /// Is what every method of [`Store`] returns: a future that owns all it needs, so that it can be spawned.
 ///
@@ -100,8 +109,14 @@ pub trait Store: Send + Sync + 'static {
     /// Makes a dead or dropped delivery pending again, with a fresh schedule; its past attempts stay readable.
     fn replay(&self, id: DeliveryId, now: Millis) -> Answer<Replayed>;
 
+    /// Does [`replay`](Self::replay) for some deliveries, in one commit. A filter passes over what cannot be replayed.
+    fn replay_some(&self, which: Selection, now: Millis) -> Answer<Done<Pending>>;
+
     /// Deletes a delivery, pending or finished, with its attempts, and its body if no other delivery sends it.
     fn remove(&self, id: DeliveryId) -> Answer<Removed>;
+
+    /// Does [`remove`](Self::remove) for some deliveries, in one commit.
+    fn remove_some(&self, which: Selection) -> Answer<Done<DeliveryId>>;
 
     /// Reads the inbox, in the order of arrival.
     fn inbox(&self, filter: InboxFilter) -> Answer<InboxPage>;

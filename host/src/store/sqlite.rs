@@ -41,9 +41,9 @@ use self::readers::Readers;
 use self::session::Tally;
 use self::writer::{Load, Order, Task};
 use super::{
-    Accept, Accepted, Answer, Content, Counts, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, ErrorKind,
-    InboxFilter, InboxPage, Millis, Observer, Paused, Pending, Progress, Pruned, Recorded, Removed, Replayed,
-    Retention, Store, StoreError,
+    Accept, Accepted, Answer, Content, Counts, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, Done,
+    ErrorKind, InboxFilter, InboxPage, MAX_PAUSED, Millis, Observer, Paused, Pending, Progress, Pruned, Recorded,
+    Removed, Replayed, Retention, Selection, Store, StoreError, intake,
 };
 
 /// Keeps deliveries and the inbox in a SQLite file.
@@ -161,7 +161,17 @@ impl Store for SqliteStore {
     }
 
     fn set_paused(&self, lane: String, paused: Paused) -> Answer<()> {
-        self.write((lane, paused), Load::ONE, write::set_paused)
+        if let Err(error) = intake::check_lane(&lane) {
+            return Box::pin(async { Err(error) });
+        }
+        let written = self.write((lane, paused), Load::ONE, write::set_paused);
+        Box::pin(async move {
+            if written.await? {
+                return Ok(());
+            }
+            let message = format!("{MAX_PAUSED} lanes are paused, the most there may be: resume some of them first");
+            Err(StoreError::new(ErrorKind::Invalid, message))
+        })
     }
 
     fn paused_lanes(&self) -> Answer<Vec<String>> {
@@ -182,6 +192,14 @@ impl Store for SqliteStore {
 
     fn remove(&self, id: DeliveryId) -> Answer<Removed> {
         self.write(id, Load::ONE, write::remove)
+    }
+
+    fn replay_some(&self, which: Selection, now: Millis) -> Answer<Done<Pending>> {
+        self.write((which, now), Load::ONE, write::replay_some)
+    }
+
+    fn remove_some(&self, which: Selection) -> Answer<Done<DeliveryId>> {
+        self.write(which, Load::ONE, write::remove_some)
     }
 
     fn inbox(&self, filter: InboxFilter) -> Answer<InboxPage> {

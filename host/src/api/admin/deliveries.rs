@@ -14,8 +14,10 @@ use super::{
 };
 use crate::{
     api::state::{Replay, Shared},
+    config::Config,
+    engine::Plan,
     store::{
-        Attempt, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, DeliverySummary, Millis, Removed,
+        Attempt, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, DeliverySummary, IdRange, Millis, Removed,
         State as DeliveryState,
     },
 };
@@ -34,6 +36,15 @@ pub(super) struct DeliveriesQuery {
     limit: Option<usize>,
     /// Only those accepted before this one: `next` of the page before.
     cursor: Option<DeliveryId>,
+    /// Only those accepted at this time or later, in unix milliseconds.
+    #[param(minimum = 0, maximum = 281_474_976_710_655_u64, example = 1_700_000_000_000_u64)]
+    since: Option<Millis>,
+    /// Only those accepted before this time, in unix milliseconds.
+    #[param(minimum = 0, maximum = 281_474_976_710_655_u64, example = 1_700_000_000_000_u64)]
+    until: Option<Millis>,
+    /// Only those whose id begins with these digits.
+    #[param(max_length = 32, pattern = "^[0-9a-f]{1,32}$", example = "018bcfe568")]
+    id: Option<String>,
 }
 
 /// List deliveries, newest first.
@@ -48,9 +59,25 @@ pub(super) async fn list(
     State(shared): State<Shared>,
     Query(query): Query<DeliveriesQuery>,
 ) -> Result<Json<DeliveryPage>, Refusal> {
-    let DeliveriesQuery { state, lane, limit, cursor } = query;
-    let filter = DeliveryFilter { state, lane, limit: limit.unwrap_or(PAGE), cursor };
+    let DeliveriesQuery { state, lane, limit, cursor, since, until, id } = query;
+    let mut ids = span(since, until)?;
+    if let Some(digits) = id {
+        ids = ids.beginning(&digits).map_err(|error| Refusal::bad_request("id", error.to_string()))?;
+    }
+    let filter = DeliveryFilter { state, lane, ids, limit: limit.unwrap_or(PAGE), cursor };
     Ok(Json(shared.store.deliveries(filter).await?))
+}
+
+/// The ids of what was accepted within some time.
+pub(super) fn span(since: Option<Millis>, until: Option<Millis>) -> Result<IdRange, Refusal> {
+    let mut ids = IdRange::default();
+    if let Some(at) = since {
+        ids = ids.since(at).map_err(|error| Refusal::bad_request("since", error.to_string()))?;
+    }
+    if let Some(at) = until {
+        ids = ids.until(at).map_err(|error| Refusal::bad_request("until", error.to_string()))?;
+    }
+    Ok(ids)
 }
 
 /// A delivery with its body and every attempt.
@@ -72,11 +99,19 @@ pub(super) struct Delivery {
     /// When it ended, in unix milliseconds, if it did.
     #[schema(required, example = 1_700_000_003_000_u64)]
     finished_at: Option<Millis>,
+    /// When it was last replayed, in unix milliseconds, if it was.
+    #[schema(required, example = 1_700_000_003_000_u64)]
+    replayed_at: Option<Millis>,
     /// What went wrong at the last attempt, as `class: detail`; nothing after one that succeeded or is on its way.
     #[schema(required, example = "status: the destination answered 503")]
     last_error: Option<String>,
+    /// When it is sent again after a failure; nothing while the configuration has no such destination.
+    #[schema(required)]
+    schedule: Option<Plan>,
     /// The attempts, oldest first, those before a replay too; the newest 256 of them.
     attempts: Vec<Attempt>,
+    /// Bytes of the body.
+    body_bytes: usize,
     /// What is sent, if it is UTF-8. What goes over HTTP is JSON; a message for a device may be anything.
     #[schema(required)]
     body: Option<String>,
@@ -85,15 +120,30 @@ pub(super) struct Delivery {
     body_base64: Option<String>,
 }
 
-impl From<DeliveryDetail> for Delivery {
-    fn from(detail: DeliveryDetail) -> Self {
+impl Delivery {
+    fn of(detail: DeliveryDetail, config: &Config) -> Self {
         let DeliverySummary { id, lane, state, attempts: _, created_at, next_at, last_error } = detail.summary;
         let (body, body_base64) = match std::str::from_utf8(&detail.body) {
             Ok(text) => (Some(text.to_owned()), None),
             Err(_) => (None, Some(BASE64_STANDARD.encode(&detail.body))),
         };
-        let DeliveryDetail { finished_at, attempts, .. } = detail;
-        Self { id, lane, state, created_at, next_at, finished_at, last_error, attempts, body, body_base64 }
+        let schedule = lane.parse().ok().and_then(|key| Plan::of(&key, &detail.meta, config));
+        let DeliveryDetail { finished_at, replayed_at, attempts, .. } = detail;
+        Self {
+            id,
+            lane,
+            state,
+            created_at,
+            next_at,
+            finished_at,
+            replayed_at,
+            last_error,
+            schedule,
+            attempts,
+            body_bytes: detail.body.len(),
+            body,
+            body_base64,
+        }
     }
 }
 
@@ -114,7 +164,7 @@ pub(super) async fn show(
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<Json<Delivery>, Refusal> {
     let detail = shared.store.delivery(id).await?.ok_or_else(Refusal::no_delivery)?;
-    Ok(Json(detail.into()))
+    Ok(Json(Delivery::of(detail, &shared.config())))
 }
 
 /// Drop a delivery.

@@ -9,6 +9,7 @@
 
 #![expect(unused_qualifications, reason = "utoipa's macros qualify the names of parameters' types")]
 
+mod bulk;
 mod deliveries;
 mod devices;
 mod health;
@@ -71,6 +72,8 @@ fn described() -> (OpenApiRouter<Shared>, OpenApiRouter<Shared>) {
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::show, deliveries::remove))
         .routes(routes!(deliveries::replay))
+        .routes(routes!(bulk::replay))
+        .routes(routes!(bulk::drop))
         .routes(routes!(inbox::list))
         .routes(routes!(lanes::list))
         .routes(routes!(lanes::pause))

@@ -19,6 +19,7 @@ use super::token::Guard;
 use crate::{
     api::state::Shared,
     console::{self, FirstState, assets::ASSETS},
+    engine::LaneLevels,
     store::{DeliveryFilter, State as DeliveryState, StoreError},
     telemetry::seldom::seldom,
 };
@@ -54,11 +55,15 @@ async fn page(shared: Shared, guard: &Guard) -> Response {
 }
 
 async fn first_state(shared: &Shared) -> Result<FirstState, StoreError> {
-    let newest = |state| DeliveryFilter { state, lane: None, limit: console::ROWS, cursor: None };
+    let newest = |state| DeliveryFilter { state, limit: console::ROWS, ..DeliveryFilter::default() };
     Ok(FirstState {
         counts: shared.store.counts().await?,
         devices: shared.registry.len(),
-        lanes: shared.engine.lanes().await,
+        lanes: {
+            let LaneLevels { mut destinations, devices } = shared.engine.levels().await;
+            destinations.extend(devices.noted);
+            destinations
+        },
         deliveries: shared.store.deliveries(newest(None)).await?.deliveries,
         dead: shared.store.deliveries(newest(Some(DeliveryState::Dead))).await?.deliveries,
     })

@@ -13,7 +13,7 @@ use super::{
     query::{Nothing, Query},
     refusal::Refusal,
 };
-use crate::{api::state::Shared, metrics::Levels, store::Millis};
+use crate::{api::state::Shared, engine::LaneLevels, metrics::Levels, store::Millis};
 
 /// How the gateway stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -84,6 +84,7 @@ pub(super) async fn show(
 pub(super) async fn metrics(State(shared): State<Shared>) -> Response {
     let counts = shared.store.counts().await.ok();
     let (devices, strangers) = (shared.registry.len(), shared.registry.strangers());
-    let text = shared.metrics.text(Levels { counts, lanes: shared.engine.lanes().await, devices, strangers });
+    let LaneLevels { destinations: lanes, devices: device_lanes } = shared.engine.levels().await;
+    let text = shared.metrics.text(Levels { counts, lanes, device_lanes, devices, strangers });
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }

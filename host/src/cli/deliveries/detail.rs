@@ -18,6 +18,7 @@ pub(super) struct Detail {
     created_at: u64,
     next_at: Option<u64>,
     finished_at: Option<u64>,
+    replayed_at: Option<u64>,
     attempts: Vec<Attempt>,
     body: Option<String>,
     body_base64: Option<String>,
@@ -33,6 +34,16 @@ struct Attempt {
     status: Option<u16>,
     class: String,
     detail: String,
+    answer: Option<Answer>,
+}
+
+/// What the destination answered, or its beginning.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    text: Option<String>,
+    base64: Option<String>,
+    bytes: u64,
+    cut: bool,
 }
 
 impl Detail {
@@ -47,6 +58,10 @@ impl Detail {
         ];
         lines.extend(self.next_at.map(|at| line("next", &moment(at))));
         lines.extend(self.finished_at.map(|at| line("finished", &moment(at))));
+        // A run that has an attempt says itself when it began.
+        let waits =
+            self.state == "pending" && self.attempts.last().is_none_or(|last| Some(last.planned) < self.replayed_at);
+        lines.extend(self.replayed_at.filter(|_| waits).map(|at| line("replayed", &moment(at))));
         if self.attempts.is_empty() {
             lines.push(line("attempts", "none yet"));
         }
@@ -57,6 +72,8 @@ impl Detail {
             lines.push(line(name, &format!("from {}, the first planned time", moment(first.planned))));
             lines.extend(table(attempts, first.planned, paint));
         }
+        let last = self.attempts.last().and_then(|attempt| attempt.answer.as_ref());
+        lines.extend(last.map(|answer| line("answer", &answer.text())));
         lines.push(line("body", &self.body()));
         lines.join("\n")
     }
@@ -68,6 +85,17 @@ impl Detail {
             (None, Some(base64)) => format!("base64:{}", shown::text(base64)),
             (None, None) => String::new(),
         }
+    }
+}
+
+impl Answer {
+    fn text(&self) -> String {
+        let shown = match (&self.text, &self.base64) {
+            (Some(text), _) => shown::text(text).into_owned(),
+            (None, Some(base64)) => format!("base64:{}", shown::text(base64)),
+            (None, None) => String::new(),
+        };
+        if self.cut { format!("{shown}… ({} bytes in all)", self.bytes) } else { shown }
     }
 }
 
@@ -173,6 +201,7 @@ mod tests {
                 created_at: 0,
                 next_at: None,
                 finished_at: None,
+                replayed_at: None,
                 attempts: Vec::new(),
                 body: body.map(str::to_owned),
                 body_base64: base64.map(str::to_owned),

@@ -178,7 +178,7 @@ fn what_is_taken_out_of_the_queue_is_not_sent() {
     let [a, b, c] = [rig.items(1, 2), rig.items(1, 1), rig.items(1, 1)];
     rig.lane.unqueue(b, Items { class: 1, count: 1 });
     assert_eq!(rig.next(0), Next::Send(vec![a, c]));
-    assert_eq!(rig.lane.status(&rig.table).queued, 0);
+    assert_eq!(rig.lane.status(&rig.table, &Limits::default(), NOW).queued, 0);
 }
 
 #[test]

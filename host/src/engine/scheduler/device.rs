@@ -136,6 +136,7 @@ impl Scheduler {
         let full_since = lane.full_since.take();
         match link {
             Link::Sent => {
+                lane.sent_line(now);
                 let Some(pending) = self.table.get_mut(part.slot) else { return };
                 pending.delivery.sent(&DEVICE.schedule(pending.nature.flag()), now);
                 let once = pending.nature.flag() == Some(Flag::Once);

@@ -16,7 +16,7 @@ use crate::{
         route::Terms,
         table::{Pending, Slot, Step, Table},
     },
-    store::{Attempt, DeliveryId, MAX_DETAIL, Progress, State, StoreError},
+    store::{Answered, Attempt, DeliveryId, MAX_DETAIL, Progress, State, StoreError},
     telemetry::seldom::seldom,
 };
 
@@ -51,7 +51,7 @@ impl Scheduler {
             if report.status.is_some() {
                 lane.counts.answered(started, now);
             }
-            lane.last_error = (report.verdict != Verdict::Delivered).then(|| cut(report.detail).into());
+            lane.fails((report.verdict != Verdict::Delivered).then(|| cut(report.detail)), now);
         }
     }
 
@@ -77,7 +77,10 @@ impl Scheduler {
         let at = if report.verdict == Verdict::TryAgain { now } else { started };
         pending.delivery.answered(&schedule, at, report.verdict);
         let outcome = pending.delivery.outcome();
-        let attempt = attempt(part, started, now, report.status, report.class, report.detail.clone());
+        let attempt = Attempt {
+            answer: report.answer.as_deref().map(Answered::of),
+            ..attempt(part, started, now, report.status, report.class, report.detail.clone())
+        };
         if let Some(lane) = self.table.get(slot).and_then(|pending| self.lanes.get(pending.lane)) {
             lane.counts.attempt(report.class, part.planned, started);
         }
@@ -127,7 +130,7 @@ impl Scheduler {
             _ => {}
         }
         let name = lane.key.clone();
-        lane.counts.finished(state, now.as_millis().saturating_sub(id.millis()));
+        lane.counts.finished(state, now.as_millis().saturating_sub(id.made_at()));
         if let (State::Dropped, Nature::Message { why, .. }) = (state, nature) {
             self.parts.metrics.dropped(why);
         }
@@ -229,6 +232,7 @@ pub(super) fn attempt(
         status,
         class: class.to_owned(),
         detail: cut(detail),
+        answer: None,
     }
 }
 

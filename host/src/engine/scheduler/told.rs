@@ -56,7 +56,7 @@ impl Scheduler {
     pub(super) fn tell_attempt(&self, slot: Slot, attempt: &Attempt, outcome: Went) {
         let Some(pending) = self.table.get(slot) else { return };
         let Some(lane) = self.lanes.get(pending.lane).map(|lane| &lane.key) else { return };
-        let Attempt { number, planned, started, finished, status, ref class, ref detail } = *attempt;
+        let Attempt { number, planned, started, finished, status, ref class, ref detail, answer: _ } = *attempt;
         let (late_ms, took_ms) = (started.saturating_sub(planned), finished.saturating_sub(started));
         let (delivery, class, detail) = (pending.id, &**class, &**detail);
         tracing::debug!(

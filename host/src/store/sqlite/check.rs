@@ -22,6 +22,8 @@ const ENDS: &[&str] = &[
     "SELECT id FROM delivery INDEXED BY delivery_lane ORDER BY state DESC, lane DESC, id DESC LIMIT 1",
     "SELECT packed FROM attempt ORDER BY delivery, nth LIMIT 1",
     "SELECT packed FROM attempt ORDER BY delivery DESC, nth DESC LIMIT 1",
+    "SELECT head FROM answer ORDER BY delivery, nth LIMIT 1",
+    "SELECT head FROM answer ORDER BY delivery DESC, nth DESC LIMIT 1",
     "SELECT deliveries FROM body ORDER BY seq LIMIT 1",
     "SELECT deliveries FROM body ORDER BY seq DESC LIMIT 1",
     "SELECT item FROM inbox ORDER BY cursor LIMIT 1",

@@ -1,4 +1,5 @@
-//! An attempt as the bytes that are stored: one column, because nothing is ever looked for inside.
+//! An attempt as the bytes that are stored: one column, because nothing is ever looked for inside. Its answer, which is
+//! larger than all of it and seldom read, has a table of its own.
 //!
 //! | bytes | what |
 //! | --- | --- |
@@ -47,6 +48,7 @@ pub(super) fn unpack(bytes: &[u8]) -> Option<Attempt> {
         status: (status != 0).then_some(status),
         class: str::from_utf8(class).ok()?.to_owned(),
         detail: str::from_utf8(detail).ok()?.to_owned(),
+        answer: None,
     })
 }
 
@@ -71,6 +73,7 @@ mod tests {
             status: Some(503),
             class: "status".into(),
             detail: "dérangé".into(),
+            answer: None,
         }
     }
 

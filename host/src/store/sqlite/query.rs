@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params}
 
 use super::packed;
 use crate::store::{
-    Attempt, Content, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, DeliverySummary, InboxEnd, InboxFilter,
-    InboxItem, InboxPage, MAX_PAGE, MAX_SCAN, Millis, Pending, State,
+    Answered, Attempt, Content, DeliveryDetail, DeliveryFilter, DeliveryId, DeliveryPage, DeliverySummary, InboxEnd,
+    InboxFilter, InboxItem, InboxPage, MAX_PAGE, MAX_SCAN, MAX_SELECTED, Millis, Pending, State,
 };
 
 const PENDING: &str = "
@@ -20,20 +20,32 @@ const PENDING: &str = "
 const CONTENT: &str = "
     SELECT meta, bytes FROM delivery JOIN body ON body.seq = delivery.body WHERE state = ?1 AND id = ?2";
 
-const OLDER_ATTEMPTS: &str = "SELECT packed FROM attempt WHERE delivery = ?1 ORDER BY nth";
+const OLDER_ATTEMPTS: &str = "SELECT packed, nth FROM attempt WHERE delivery = ?1 ORDER BY nth";
+
+const ANSWERS: &str = "SELECT nth, bytes, head FROM answer WHERE delivery = ?1 ORDER BY nth";
 
 /// Selects summaries; what follows says which.
 macro_rules! summaries {
     ($which:literal) => {
-        concat!("SELECT id, lane, state, attempts, created_at, due, last, finished_at FROM delivery ", $which)
+        concat!(
+            "SELECT id, lane, state, attempts, created_at, due, last, finished_at, planned, tried FROM delivery ",
+            $which
+        )
     };
 }
 
 const ONE: &str = summaries!("WHERE state = :state AND id = :id");
-const BY_STATE: &str = summaries!("WHERE state = :state AND id < :before ORDER BY id DESC LIMIT :limit");
+const BY_STATE: &str =
+    summaries!("WHERE state = :state AND id >= :from AND id < :before ORDER BY id DESC LIMIT :limit");
 const BY_LANE: &str = summaries!(
-    "INDEXED BY delivery_lane WHERE state = :state AND lane = :lane AND id < :before ORDER BY id DESC LIMIT :limit"
+    "INDEXED BY delivery_lane WHERE state = :state AND lane = :lane AND id >= :from AND id < :before
+     ORDER BY id DESC LIMIT :limit"
 );
+
+const IDS_BY_STATE: &str =
+    "SELECT id FROM delivery WHERE state = :state AND id >= :from AND id < :before ORDER BY id DESC LIMIT :limit";
+const IDS_BY_LANE: &str = "SELECT id FROM delivery INDEXED BY delivery_lane
+    WHERE state = :state AND lane = :lane AND id >= :from AND id < :before ORDER BY id DESC LIMIT :limit";
 
 macro_rules! items {
     ($which:literal) => {
@@ -126,33 +138,56 @@ pub(super) fn delivery(connection: &Connection, id: DeliveryId) -> rusqlite::Res
         statement
             .query_row(named_params! { ":state": state as u8, ":id": id.as_bytes() }, |row| {
                 let finished_at = row.get::<_, Option<i64>>("finished_at")?.and_then(|at| u64::try_from(at).ok());
-                Ok((summary(row)?, last_attempt(row)?, finished_at))
+                let (planned, tried): (_, i64) = (millis_of(row, 8)?, row.get("tried")?);
+                Ok((summary(row)?, last_attempt(row)?, finished_at, planned, tried))
             })
             .optional()
     })?;
-    let Some((summary, last, finished_at)) = found else { return Ok(None) };
-    let mut attempts = rows(&snapshot, OLDER_ATTEMPTS, [id.as_bytes()], |row| unpacked(row, 0))?;
-    attempts.extend(last);
+    let Some((summary, last, finished_at, planned, tried)) = found else { return Ok(None) };
+    let older = |row: &Row<'_>| Ok((row.get::<_, i64>(1)?, unpacked(row, 0)?));
+    let mut tries = rows(&snapshot, OLDER_ATTEMPTS, [id.as_bytes()], older)?;
+    tries.extend(last.map(|last| (tried, last)));
+    let kept = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, Answered::kept(row.get(2)?, row.get(1)?)));
+    let mut answers = rows(&snapshot, ANSWERS, [id.as_bytes()], kept)?.into_iter().peekable();
+    let attempts: Vec<_> = tries
+        .into_iter()
+        .map(|(nth, attempt)| {
+            while answers.next_if(|(of, _)| *of < nth).is_some() {}
+            Attempt { answer: answers.next_if(|(of, _)| *of == nth).map(|(_, answer)| answer), ..attempt }
+        })
+        .collect();
+    let untried = summary.state == State::Pending && summary.attempts == 0;
+    let replayed_at = if untried { (tried > 0).then_some(planned) } else { last_run(&attempts) };
     let Content { meta, body } = content(&snapshot, id)?.unwrap_or_default();
-    Ok(Some(DeliveryDetail { summary, meta, body, finished_at, attempts }))
+    Ok(Some(DeliveryDetail { summary, meta, body, finished_at, replayed_at, attempts }))
+}
+
+/// When the newest schedule began, if it is not the first: its first attempt was planned for the moment of the replay.
+fn last_run(attempts: &[Attempt]) -> Option<Millis> {
+    let mut pairs = attempts.windows(2).rev();
+    pairs.find_map(|pair| match pair {
+        [before, first] if first.number <= before.number => Some(first.planned),
+        _ => None,
+    })
 }
 
 /// Does [`Store::deliveries`](crate::store::Store::deliveries).
 pub(super) fn deliveries(connection: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<DeliveryPage> {
     let limit = page(filter.limit);
     let more = stored(limit + 1); // one that is not shown tells that there is a next page
-    let before = filter.cursor.map_or([0xff; 16], |id| *id.as_bytes());
+    let [from, before] = filter.span().bounds();
     let snapshot = connection.unchecked_transaction()?; // or a delivery that moves between two walks is missing
     let mut deliveries = Vec::new();
     for state in State::ALL.into_iter().filter(|state| filter.state.is_none_or(|wanted| wanted == *state)) {
         let state = state as u8;
         deliveries.extend(match &filter.lane {
             None => {
-                let params = named_params! { ":state": state, ":before": before, ":limit": more };
+                let params = named_params! { ":state": state, ":from": from, ":before": before, ":limit": more };
                 rows(&snapshot, BY_STATE, params, summary)?
             }
             Some(lane) => {
-                let params = named_params! { ":state": state, ":lane": lane, ":before": before, ":limit": more };
+                let params =
+                    named_params! { ":state": state, ":lane": lane, ":from": from, ":before": before, ":limit": more };
                 rows(&snapshot, BY_LANE, params, summary)?
             }
         });
@@ -161,6 +196,37 @@ pub(super) fn deliveries(connection: &Connection, filter: &DeliveryFilter) -> ru
     let next = if deliveries.len() > limit { deliveries.get(limit - 1).map(|last| last.id) } else { None };
     deliveries.truncate(limit);
     Ok(DeliveryPage { deliveries, next })
+}
+
+/// Lists the ids of a page, newest first, and the cursor of the next one: of those deliveries that `filter` chooses and
+/// that stand in one of `states`.
+pub(super) fn ids(
+    connection: &Connection,
+    filter: &DeliveryFilter,
+    states: &[State],
+) -> rusqlite::Result<(Vec<DeliveryId>, Option<DeliveryId>)> {
+    let limit = filter.limit.clamp(1, MAX_SELECTED);
+    let (more, [from, before]) = (stored(limit + 1), filter.span().bounds());
+    let mut ids = Vec::new();
+    for state in states.iter().filter(|state| filter.state.is_none_or(|wanted| wanted == **state)) {
+        let state = *state as u8;
+        let id = |row: &Row<'_>| row.get(0).map(DeliveryId::from_bytes);
+        ids.extend(match &filter.lane {
+            None => {
+                let params = named_params! { ":state": state, ":from": from, ":before": before, ":limit": more };
+                rows(connection, IDS_BY_STATE, params, id)?
+            }
+            Some(lane) => {
+                let params =
+                    named_params! { ":state": state, ":lane": lane, ":from": from, ":before": before, ":limit": more };
+                rows(connection, IDS_BY_LANE, params, id)?
+            }
+        });
+    }
+    ids.sort_unstable_by_key(|id| Reverse(*id));
+    let next = if ids.len() > limit { ids.get(limit - 1).copied() } else { None };
+    ids.truncate(limit);
+    Ok((ids, next))
 }
 
 fn summary(row: &Row<'_>) -> rusqlite::Result<DeliverySummary> {
@@ -294,8 +360,11 @@ mod tests {
         let connection = schema::open(&directory.path().join("x.db"), Flush::Never).unwrap();
         for (sql, walk) in [
             (PENDING, "SEARCH delivery USING PRIMARY KEY (state=? AND id>?)"),
-            (BY_STATE, "SEARCH delivery USING PRIMARY KEY (state=? AND id<?)"),
-            (BY_LANE, "SEARCH delivery USING INDEX delivery_lane (state=? AND lane=? AND id<?)"),
+            (BY_STATE, "SEARCH delivery USING PRIMARY KEY (state=? AND id>? AND id<?)"),
+            (BY_LANE, "SEARCH delivery USING INDEX delivery_lane (state=? AND lane=? AND id>? AND id<?)"),
+            (IDS_BY_STATE, "SEARCH delivery USING PRIMARY KEY (state=? AND id>? AND id<?)"),
+            (IDS_BY_LANE, "SEARCH delivery USING COVERING INDEX delivery_lane (state=? AND lane=? AND id>? AND id<?)"),
+            (ANSWERS, "SEARCH answer USING PRIMARY KEY (delivery=?)"),
             (ONE, "SEARCH delivery USING PRIMARY KEY (state=? AND id=?)"),
             (CONTENT, "SEARCH delivery USING PRIMARY KEY (state=? AND id=?)"),
             (OLDER_ATTEMPTS, "SEARCH attempt USING PRIMARY KEY (delivery=?)"),

@@ -18,6 +18,7 @@ pub(super) const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] = &[
         pack_attempts(connection)?;
         connection.execute_batch(V2_DROPS)
     },
+    |connection| connection.execute_batch(V3),
 ];
 
 pub(super) const V1: &str = "
@@ -190,6 +191,17 @@ DROP TABLE idempotency_v1;
 DROP TABLE tally_v1;
 ";
 
+/// What was answered to attempts that failed: by itself, so that the rows that lists walk stay short.
+const V3: &str = "
+CREATE TABLE answer (
+    delivery    BLOB NOT NULL,
+    nth         INTEGER NOT NULL,
+    bytes       INTEGER NOT NULL,
+    head        BLOB NOT NULL,
+    PRIMARY KEY (delivery, nth)
+) STRICT, WITHOUT ROWID;
+";
+
 /// Turns a row for each attempt into the newest with its delivery and the others packed.
 fn pack_attempts(connection: &Connection) -> rusqlite::Result<()> {
     let mut select = connection.prepare(
@@ -223,6 +235,7 @@ fn attempt_v1(row: &Row<'_>) -> rusqlite::Result<Attempt> {
         status: row.get(6)?,
         class: row.get(7)?,
         detail: row.get(8)?,
+        answer: None,
     })
 }
 
@@ -320,7 +333,32 @@ mod tests {
         assert_eq!(query::paused_lanes(&connection).unwrap(), [""; 0]);
 
         let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).unwrap();
-        assert_eq!((number("user_version"), number("auto_vacuum")), (2, 2));
+        assert_eq!((number("user_version"), number("auto_vacuum")), (3, 2));
+    }
+
+    /// What is packed is as it was: a file of the second version only gets a place for answers.
+    #[test]
+    fn a_file_of_the_second_version_keeps_its_attempts_and_gets_answers() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.db");
+        first_version(&path);
+        let connection = Connection::open(&path).unwrap();
+        STEPS[1](&connection).unwrap();
+        // Number 1, HTTP 503, three times of 1, `status` and its detail, as the second version wrote them.
+        let packed = "01f701010000000000000001000000000000000100000000000000067374617475736e6f";
+        let row =
+            format!("UPDATE delivery SET tried = 1, last = x'{packed}' WHERE state = 2; PRAGMA user_version = 2;");
+        connection.execute_batch(&row).unwrap();
+        drop(connection);
+
+        let connection = schema::open(&path, Flush::Never).unwrap();
+        let detail = |id| query::delivery(&connection, DeliveryId::from_bytes([id; 16])).unwrap().unwrap();
+        let attempts = detail(3).attempts;
+        let told: Vec<_> = attempts.iter().map(|a| (a.number, a.status, &*a.class, &*a.detail, &a.answer)).collect();
+        assert_eq!(told, [(1, Some(503), "status", "no", &None)]);
+        assert_eq!(detail(1).attempts.len(), 2);
+        let rows: i64 = connection.query_row("SELECT count(*) FROM answer", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 0);
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::packed;
-use super::query::{from_millis, stored, to_millis};
+use super::query::{self, from_millis, stored, to_millis};
 use super::session::{Care, Session};
 use crate::store::{
-    Accept, Accepted, DeliveriesWhen, DeliveryId, Idempotency, MAX_ATTEMPTS, Millis, NewItem, Paused, Pending,
-    Progress, Recorded, Removed, Replayed, State,
+    Accept, Accepted, DeliveriesWhen, DeliveryId, Done, Idempotency, MAX_ATTEMPTS, MAX_PAUSED, MAX_SELECTED, Millis,
+    NewItem, NotDone, Paused, Pending, Progress, Recorded, Removed, Replayed, Selection, State,
 };
 
 /// Does [`Store::accept_all`](crate::store::Store::accept_all).
@@ -163,6 +163,7 @@ fn record_one(session: &mut Session<'_>, progress: &Progress) -> rusqlite::Resul
     let untried = Found { state: State::Pending, tried: 0 };
     let first = progress.attempt.as_ref().is_some_and(|attempt| attempt.number <= 1);
     if first && advance(session, untried, progress)? {
+        keep_answer(session, untried, progress)?;
         return Ok(Recorded::Done);
     }
     let Some(found) = find(session.connection, progress.id)? else { return Ok(Recorded::NotFound) };
@@ -170,7 +171,18 @@ fn record_one(session: &mut Session<'_>, progress: &Progress) -> rusqlite::Resul
         shelve_last(session, progress.id, found)?;
     }
     advance(session, found, progress)?;
+    keep_answer(session, found, progress)?;
     Ok(Recorded::Done)
+}
+
+/// Keeps what was answered to an attempt that has just been recorded.
+fn keep_answer(session: &Session<'_>, before: Found, progress: &Progress) -> rusqlite::Result<()> {
+    let Some(answer) = progress.attempt.as_ref().and_then(|attempt| attempt.answer.as_ref()) else { return Ok(()) };
+    session.run(
+        "INSERT OR REPLACE INTO answer (delivery, nth, bytes, head) VALUES (?1, ?2, ?3, ?4)",
+        params![progress.id.as_bytes(), before.tried + 1, answer.bytes(), answer.head()],
+    )?;
+    Ok(())
 }
 
 /// Moves a delivery on, if it is where it was found.
@@ -224,6 +236,7 @@ fn shelve_last(session: &Session<'_>, id: DeliveryId, found: Found) -> rusqlite:
     let gone = found.tried + 1 - i64::from(MAX_ATTEMPTS);
     if gone > 0 {
         session.run("DELETE FROM attempt WHERE delivery = ?1 AND nth <= ?2", params![id.as_bytes(), gone])?;
+        session.run("DELETE FROM answer WHERE delivery = ?1 AND nth <= ?2", params![id.as_bytes(), gone])?;
     }
     Ok(())
 }
@@ -273,6 +286,51 @@ pub(super) fn replay(session: &mut Session<'_>, &(id, now): &(DeliveryId, Millis
     Ok(Replayed::Pending(pending))
 }
 
+/// Does [`Store::replay_some`](crate::store::Store::replay_some).
+pub(super) fn replay_some(
+    session: &mut Session<'_>,
+    (which, now): &(Selection, Millis),
+) -> rusqlite::Result<Done<Pending>> {
+    some(session, which, &[State::Dead, State::Dropped], |session, id| {
+        Ok(match replay(session, &(id, *now))? {
+            Replayed::Pending(pending) => Ok(pending),
+            Replayed::NotFound => Err(NotDone::NotFound),
+            Replayed::Refused(state) => Err(NotDone::Stands(state)),
+        })
+    })
+}
+
+/// Does [`Store::remove_some`](crate::store::Store::remove_some).
+pub(super) fn remove_some(session: &mut Session<'_>, which: &Selection) -> rusqlite::Result<Done<DeliveryId>> {
+    some(session, which, &State::ALL, |session, id| {
+        Ok(match remove(session, &id)? {
+            Removed::Done { .. } => Ok(id),
+            Removed::NotFound => Err(NotDone::NotFound),
+        })
+    })
+}
+
+/// Does `one` to each delivery of a selection; of a filter's, to those that stand in one of `states`.
+fn some<T>(
+    session: &mut Session<'_>,
+    which: &Selection,
+    states: &[State],
+    mut one: impl FnMut(&mut Session<'_>, DeliveryId) -> rusqlite::Result<Result<T, NotDone>>,
+) -> rusqlite::Result<Done<T>> {
+    let (ids, next) = match which {
+        Selection::Ids(ids) => (ids.iter().copied().take(MAX_SELECTED).collect(), None),
+        Selection::Page(filter) => query::ids(session.connection, filter, states)?,
+    };
+    let (mut done, mut refused) = (Vec::with_capacity(ids.len()), Vec::new());
+    for id in ids {
+        match one(session, id)? {
+            Ok(acted) => done.push(acted),
+            Err(why) => refused.push((id, why)),
+        }
+    }
+    Ok(Done { done, refused, next })
+}
+
 /// Does [`Store::remove`](crate::store::Store::remove).
 pub(super) fn remove(session: &mut Session<'_>, id: &DeliveryId) -> rusqlite::Result<Removed> {
     let Some(Found { state, .. }) = find(session.connection, *id)? else { return Ok(Removed::NotFound) };
@@ -298,6 +356,10 @@ pub(super) fn delete(session: &mut Session<'_>, row: &Row) -> rusqlite::Result<(
     if row.tried > 1 {
         session.run("DELETE FROM attempt WHERE delivery = ?1", [row.id.as_bytes()])?;
     }
+    // Most are delivered at once, and have none.
+    if row.tried > i64::from(row.state == State::Delivered) {
+        session.run("DELETE FROM answer WHERE delivery = ?1", [row.id.as_bytes()])?;
+    }
     if session.run("DELETE FROM body WHERE seq = ?1 AND deliveries = 1", [row.body])? == 0 {
         session.run("UPDATE body SET deliveries = deliveries - 1 WHERE seq = ?1", [row.body])?;
     }
@@ -305,14 +367,17 @@ pub(super) fn delete(session: &mut Session<'_>, row: &Row) -> rusqlite::Result<(
     Ok(())
 }
 
-/// Does [`Store::set_paused`](crate::store::Store::set_paused).
-pub(super) fn set_paused(session: &mut Session<'_>, (lane, paused): &(String, Paused)) -> rusqlite::Result<()> {
-    let sql = match paused {
-        Paused::Yes => "INSERT OR IGNORE INTO paused (lane) VALUES (?1)",
-        Paused::No => "DELETE FROM paused WHERE lane = ?1",
-    };
-    session.run(sql, [lane])?;
-    Ok(())
+/// Does [`Store::set_paused`](crate::store::Store::set_paused), and says whether it could: there may be too many.
+pub(super) fn set_paused(session: &mut Session<'_>, (lane, paused): &(String, Paused)) -> rusqlite::Result<bool> {
+    if *paused == Paused::No {
+        session.run("DELETE FROM paused WHERE lane = ?1", [lane])?;
+        return Ok(true);
+    }
+    session.run(
+        "INSERT OR IGNORE INTO paused (lane) SELECT ?1 WHERE (SELECT count(*) FROM paused) < ?2",
+        params![lane, stored(MAX_PAUSED)],
+    )?;
+    session.connection.query_row("SELECT EXISTS (SELECT 1 FROM paused WHERE lane = ?1)", [lane], |row| row.get(0))
 }
 
 /// Does [`Store::ready`](crate::store::Store::ready).

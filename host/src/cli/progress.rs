@@ -1,4 +1,4 @@
-//! How far a measurement is: a bar on a terminal's stderr, nothing in a pipe.
+//! How far long work is: a bar on a terminal's stderr, nothing in a pipe.
 
 use std::{pin::pin, time::Duration};
 
@@ -11,7 +11,7 @@ const DRAWN_PER_SECOND: u8 = 4;
 /// How often a bar moves by itself (ours).
 const MOVED_EVERY: Duration = Duration::from_millis(250);
 
-/// Shows how far a measurement is.
+/// Shows how far some work is.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress(ProgressBar);
 
@@ -40,12 +40,22 @@ impl Progress {
     }
 
     /// Has made one more step.
-    pub(super) fn step(&self) {
+    pub(crate) fn step(&self) {
         self.0.inc(1);
     }
 
+    /// Has made some more steps.
+    pub(crate) fn advance(&self, steps: u64) {
+        self.0.inc(steps);
+    }
+
+    /// Takes the bar away while `write` writes.
+    pub(crate) fn hide<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.0.suspend(write)
+    }
+
     /// Shows the time that `work` takes, of about `duration`.
-    pub(super) async fn during<T>(&self, name: &str, duration: Duration, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn during<T>(&self, name: &str, duration: Duration, work: impl Future<Output = T>) -> T {
         self.stage(name, u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
         let (start, mut work) = (time::Instant::now(), pin!(work));
         let mut ticks = time::interval(MOVED_EVERY);
