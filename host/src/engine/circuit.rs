@@ -74,11 +74,15 @@ impl Circuit {
 
     /// Notes that a delivery has exhausted its schedule, and says whether that opened the circuit.
     pub(super) fn exhausted(&mut self, id: DeliveryId, breaker: Breaker, now: Instant) -> bool {
+        if breaker.after == 0 {
+            // Nothing to count: a device's lane is forgotten once its messages have been dropped.
+            return false;
+        }
         let open = Self::Open { probe_at: now.plus(breaker.probe_every) };
         match self {
             Self::Closed { exhausted } => {
                 *exhausted = exhausted.saturating_add(1);
-                if breaker.after == 0 || *exhausted < breaker.after {
+                if *exhausted < breaker.after {
                     return false;
                 }
                 *self = open;
@@ -168,5 +172,6 @@ mod tests {
         for _ in 0..1000 {
             assert!(!circuit.exhausted(DeliveryId::new(), Breaker { after: 0, ..BREAKER }, Instant::from_secs(1)));
         }
+        assert_eq!(circuit, Circuit::default(), "nothing keeps the lane from being forgotten");
     }
 }

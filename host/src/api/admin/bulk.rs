@@ -60,7 +60,7 @@ pub(super) struct Acted {
     /// Those of `ids` that were not, with the reason.
     refused: Vec<Refused>,
     /// The `cursor` of the next page of the filter, if there is one.
-    #[schema(required)]
+    #[schema(required, value_type = Option<String>, example = "018bcfe568007000800000000000002a")]
     next: Option<DeliveryId>,
 }
 
