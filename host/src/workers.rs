@@ -53,6 +53,15 @@ pub struct Lost {
     why: String,
 }
 
+/// How a worker's task came to its end when it did not panic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// By itself, which it should not.
+    ByItself,
+    /// Nobody is left who asks anything of it: the worker it works for has ended, and is the one to be told of.
+    Unneeded,
+}
+
 /// Watches the workers of one gateway. Clones watch the same.
 #[derive(Clone, Debug, Default)]
 pub struct Workers(Arc<Inner>);
@@ -88,19 +97,26 @@ impl fmt::Display for Lost {
     }
 }
 
+impl From<()> for Ended {
+    fn from((): ()) -> Self {
+        Self::ByItself
+    }
+}
+
 impl Workers {
     /// Runs a worker's task to its end, and notes that end unless it [may](Self::may_end) come.
-    pub(crate) fn watch(
+    pub(crate) fn watch<T: Into<Ended>>(
         &self,
         worker: Worker,
-        task: impl Future<Output = ()> + Send + 'static,
+        task: impl Future<Output = T> + Send + 'static,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let watched = Watched { workers: self.clone(), worker, why: String::from("it was cancelled") };
+        let watched = Watched { workers: self.clone(), worker, why: Some(String::from("it was cancelled")) };
         async move {
-            let outcome = caught(task).await;
+            let outcome = caught(task).await.map(Into::into);
             watched.ended(match outcome {
-                Ok(()) => String::from("it had nothing more to do"),
-                Err(panic) => format!("it panicked: {panic}; this is a bug, report it"),
+                Ok(Ended::ByItself) => Some(String::from("it had nothing more to do")),
+                Ok(Ended::Unneeded) => None,
+                Err(panic) => Some(format!("it panicked: {panic}; this is a bug, report it")),
             });
         }
     }
@@ -149,23 +165,26 @@ impl Workers {
 struct Watched {
     workers: Workers,
     worker: Worker,
-    why: String,
+    /// `None`: there is nothing to note.
+    why: Option<String>,
 }
 
 impl Watched {
-    fn ended(mut self, why: String) {
+    fn ended(mut self, why: Option<String>) {
         self.why = why;
     }
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.workers.note(Lost { worker: self.worker, why: std::mem::take(&mut self.why) });
+        if let Some(why) = self.why.take() {
+            self.workers.note(Lost { worker: self.worker, why });
+        }
     }
 }
 
 /// Runs a task to its end; a panic is what it said.
-async fn caught(task: impl Future<Output = ()>) -> Result<(), String> {
+async fn caught<T>(task: impl Future<Output = T>) -> Result<T, String> {
     let mut task = pin!(task);
     std::future::poll_fn(|cx| {
         // Nobody looks at the task again after a panic.
@@ -186,10 +205,14 @@ fn said(panic: &(dyn Any + Send)) -> String {
 mod tests {
     use super::*;
 
+    async fn stumble(said: String) {
+        panic!("{said}");
+    }
+
     #[tokio::test]
     async fn whatever_way_a_worker_ends_is_noted() {
         let long = "x".repeat(2 * SAID);
-        let panics = async move { panic!("{long}") };
+        let panics = stumble(long);
         let (workers, ran) = (Workers::default(), "the recorder has ended: it panicked: xxx");
         tokio::spawn(workers.watch(Worker::Recorder, panics)).await.unwrap();
         let lost = workers.lost().await;
@@ -201,10 +224,19 @@ mod tests {
         assert_eq!(workers.lost().await.to_string(), "the store has ended: it had nothing more to do");
 
         let workers = Workers::default();
-        let task = tokio::spawn(workers.watch(Worker::Link, std::future::pending()));
+        let task = tokio::spawn(workers.watch(Worker::Link, std::future::pending::<()>()));
         assert_eq!(workers.first_lost(), None);
         task.abort();
         assert_eq!(workers.lost().await.to_string(), "the link listener has ended: it was cancelled");
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_ends_with_another_is_not_told_of_in_its_place() {
+        let workers = Workers::default();
+        tokio::spawn(workers.watch(Worker::Loader, async { Ended::Unneeded })).await.unwrap();
+        assert_eq!(workers.first_lost(), None);
+        tokio::spawn(workers.watch(Worker::Scheduler, async {})).await.unwrap();
+        assert_eq!(workers.lost().await.worker, Worker::Scheduler);
     }
 
     #[tokio::test]
@@ -217,7 +249,7 @@ mod tests {
 
         let workers = Workers::default();
         workers.may_end();
-        tokio::spawn(workers.watch(Worker::Scheduler, async { panic!("on purpose") })).await.unwrap();
+        tokio::spawn(workers.watch(Worker::Scheduler, stumble("on purpose".to_owned()))).await.unwrap();
         assert_eq!(workers.first_lost(), None);
     }
 }

@@ -32,7 +32,7 @@ fn destination(url: &str, more: &str) -> String {
 }
 
 /// The next line that `wanted` is true for.
-fn next(serve: &mut Running, wanted: impl Fn(&Value) -> bool) -> Value {
+fn next(serve: &mut Running, mut wanted: impl FnMut(&Value) -> bool) -> Value {
     loop {
         let line = serve.stderr_line();
         let line: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
@@ -55,18 +55,27 @@ fn one_id_leads_from_the_request_to_the_last_send() {
     let ids: Value = serde_json::from_str(&body).unwrap();
     let id = ids["ids"][0].as_str().unwrap();
 
-    let accepted = next(&mut gateway.serve, |line| line["message"] == "accepted");
+    // The first send may be told of before the answer is: they go out beside each other.
+    let mut lines = Vec::new();
+    next(&mut gateway.serve, |line| {
+        lines.push(line.clone());
+        let has = |message: &str| lines.iter().any(|line| line["message"] == message);
+        has("accepted") && has("finished") && lines.iter().any(|line| line["level"] == "WARN")
+    });
+    let told = |message: &str| lines.iter().filter(|line| line["message"] == message).collect::<Vec<_>>();
+    let [accepted] = told("accepted")[..] else { panic!("{lines:?}") };
     assert_eq!(accepted["target"], "pushgate::delivery");
     assert_eq!((&accepted["request_id"], &accepted["ids"]), (&"order-77/1".into(), &id.into()));
-    for number in 1..=2 {
-        let attempt = next(&mut gateway.serve, |line| line["message"] == "attempt");
+    let attempts = told("attempt");
+    assert_eq!(attempts.len(), 2, "{lines:?}");
+    for (attempt, number) in attempts.iter().zip(1..) {
         assert_eq!((&attempt["delivery"], &attempt["lane"]), (&id.into(), &"uplink:acme".into()));
         assert_eq!((&attempt["number"], &attempt["class"]), (&number.into(), &"refused".into()), "{attempt}");
         assert!(attempt["late_ms"].is_u64() && attempt["took_ms"].is_u64(), "{attempt}");
     }
-    let finished = next(&mut gateway.serve, |line| line["message"] == "finished");
+    let [finished] = told("finished")[..] else { panic!("{lines:?}") };
     assert_eq!((&finished["delivery"], &finished["state"]), (&id.into(), &"dead".into()));
-    let dead = next(&mut gateway.serve, |line| line["level"] == "WARN");
+    let dead = lines.iter().find(|line| line["level"] == "WARN").unwrap();
     assert_eq!((&dead["delivery"], &dead["attempts"]), (&id.into(), &2.into()));
 
     gateway.serve.terminate();

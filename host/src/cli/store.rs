@@ -3,7 +3,7 @@
 use super::{Failure, Outcome, output::Output, stop::Stop};
 use crate::{
     bench::Progress,
-    config::{Config, StoreUrl},
+    config::{Config, NotAStore, Secret, StoreUrl},
     shown::Utc,
     store::sqlite::backup::{Copy, Facts, StoreFile},
 };
@@ -90,14 +90,18 @@ struct Which {
     config: Option<PathBuf>,
 
     /// Where the store is: sqlite:PATH; wins over the configuration [default: sqlite:pushgate.db]
+    // A URL may hold a password, and clap shows what it cannot parse.
     #[arg(long, value_name = "URL", env = "PUSHGATE_STORE", hide_env_values = true)]
-    store: Option<StoreUrl>,
+    store: Option<Secret>,
 }
 
 impl Which {
     fn open(&self) -> Result<StoreFile, Failure> {
         let url = match (&self.store, &self.config) {
-            (Some(url), _) => url.clone(),
+            (Some(url), _) => url
+                .reveal()
+                .parse()
+                .map_err(|error: NotAStore| Failure::Usage(format!("--store (or PUSHGATE_STORE): {error}")))?,
             (None, Some(path)) => Config::load(path).map_err(|error| Failure::Operation(error.to_string()))?.store.url,
             (None, None) => StoreUrl::default(),
         };

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::payload::Payload;
 use crate::{
     store::{DeliveryId, Store, StoreError},
-    workers::{Worker, Workers},
+    workers::{Ended, Worker, Workers},
 };
 
 /// Deliveries of one read, at the most (ours).
@@ -55,7 +55,7 @@ impl Loader {
     }
 }
 
-async fn run(store: Arc<dyn Store>, mut asked: mpsc::UnboundedReceiver<Request>) {
+async fn run(store: Arc<dyn Store>, mut asked: mpsc::UnboundedReceiver<Request>) -> Ended {
     let mut requests = Vec::with_capacity(MOST_AT_ONCE);
     while asked.recv_many(&mut requests, MOST_AT_ONCE).await > 0 {
         let ids = requests.iter().map(|request| request.id).collect();
@@ -74,4 +74,5 @@ async fn run(store: Arc<dyn Store>, mut asked: mpsc::UnboundedReceiver<Request>)
             }
         }
     }
+    Ended::Unneeded
 }

@@ -14,7 +14,7 @@ use super::Command;
 use crate::{
     store::{ErrorKind, Progress, Store, StoreError},
     telemetry::seldom::{End, Leave, Seldom, seldom},
-    workers::{Worker, Workers},
+    workers::{Ended, Worker, Workers},
 };
 
 /// Records that share a commit at the most: enough that a commit's cost vanishes among them.
@@ -87,18 +87,19 @@ struct Recorder {
 }
 
 impl Recorder {
-    async fn run(mut self) {
+    async fn run(mut self) -> Ended {
         let mut batch = Vec::with_capacity(MOST_AT_ONCE);
         while self.records.recv_many(&mut batch, MOST_AT_ONCE).await > 0 {
             let written = batch.len();
             if self.write(std::mem::take(&mut batch)).await.is_err() {
-                return;
+                return Ended::ByItself;
             }
             let before = self.backlog.0.fetch_sub(written, Relaxed);
             if before > MOST_WAITING && before - written <= MOST_WAITING {
                 let _ = self.commands.send(Command::CaughtUp); // a scheduler that is gone sends nothing
             }
         }
+        Ended::Unneeded
     }
 
     /// Writes records, trying for as long as it takes: one that is lost would be a send too many after the next start.
