@@ -76,7 +76,7 @@ async fn a_connection_that_is_wrong_is_told_why_before_the_host_closes() {
         assert_eq!(found, code, "{what}: {message}");
         assert!(message.contains(says), "{what}: {message}");
     }
-    assert_eq!(rig.admin_json("/api/devices").await, json!({ "devices": [] }));
+    assert_eq!(rig.admin_json("/api/devices").await, json!({ "devices": [], "next": null }));
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn a_device_that_leaves_in_the_middle_of_a_line_leaves_nothing_behind() {
     device.send_bytes(b"{\"ack\":\"01").await;
     device.finish().await;
     until("the device is gone", async || {
-        (rig.admin_json("/api/devices").await == json!({ "devices": [] })).then_some(())
+        (rig.admin_json("/api/devices").await == json!({ "devices": [], "next": null })).then_some(())
     })
     .await;
 }
@@ -321,7 +321,7 @@ async fn a_devices_messages_come_in_the_order_they_were_accepted() {
     let ((), mut taken) = tokio::join!(accepted, taken);
     drop(device);
     until("the device is gone", async || {
-        (rig.admin_json("/api/devices").await == json!({ "devices": [] })).then_some(())
+        (rig.admin_json("/api/devices").await == json!({ "devices": [], "next": null })).then_some(())
     })
     .await;
     // The second half waits for the device.
