@@ -89,10 +89,7 @@ job_fmt() {
 }
 
 job_shellcheck() {
-  if ! command -v shellcheck >/dev/null; then
-    leave_out "shellcheck is not installed: the scripts were not checked"
-    return
-  fi
+  need "the scripts were not checked" shellcheck shellcheck || return 0
   shellcheck ci.sh .ci/run tests/api/run.sh packaging/{build,try,postinst,postrm} packaging/stand-ins/*
 }
 
@@ -112,7 +109,7 @@ job_test() {
   local command target
   if [[ ${CI-} == true ]]; then
     # host/tests/firmware.rs, which is left out elsewhere.
-    need_qemu
+    need "the firmware was not run" "qemu-system-arm qemu-system-misc" qemu-system-arm qemu-system-riscv32
     for target in "${IMAGE_TARGETS[@]}"; do
       need_target "$target"
     done
@@ -139,21 +136,14 @@ job_demo() {
 }
 
 job_console() {
-  need_chromium
-  if ! { command -v chromium && command -v chromedriver && command -v python3; } >/dev/null; then
-    leave_out "console was not tried in a browser: chromium, chromedriver or python3 is not installed (on Debian: apt-get install chromium chromium-driver python3)"
-    return
-  fi
+  need "the console was not tried in a browser" "chromium chromium-driver python3" chromium chromedriver python3 || return 0
   cargo build --locked --release # outside the time limit, which is for a browser that hangs
   timeout 300 python3 -B tests/console/check.py target/release/pushgate "$OUT/console" 2>&1 | tee "$OUT/console.log"
 }
 
 job_package() {
   local package status=0
-  if ! command -v dpkg-deb >/dev/null; then
-    leave_out "package did not run: dpkg-deb is not installed (this is no Debian)"
-    return
-  fi
+  need "the package was not made" "dpkg systemd" dpkg-deb systemd-analyze || return 0
   package=$(packaging/build release | tail -1)
   packaging/try "$package" 2>&1 | tee "$OUT/package.log" || status=$?
   case $status in
@@ -165,13 +155,10 @@ job_package() {
 
 job_api() {
   local venv=$PWD/target/schemathesis
-  if ! command -v curl >/dev/null; then
-    leave_out "api was not tried: curl is not installed (on Debian: apt-get install curl)"
-    return
-  fi
+  need "the APIs were not asked" "curl python3-venv" curl python3 || return 0
   if ! need_schemathesis "$venv"; then
     [[ ${CI-} != true ]] || die "schemathesis could not be installed"
-    leave_out "api was not tried: schemathesis could not be installed (it takes Python 3.10 or newer with venv and pip, on Debian: apt-get install python3-venv, and a way to PyPI)"
+    leave_out "the APIs were not asked: schemathesis could not be installed (it takes Python 3.10 or newer with venv and pip, on Debian: apt-get install python3-venv, and a way to PyPI)"
     return
   fi
   cargo build --locked --release # outside the time limits, which are for runs that hang
@@ -204,11 +191,8 @@ job_size() {
     cargo test --locked -p pushgate-size
     cargo build --locked --release --target "$FIRMWARE_TARGET"
   )
-  need_qemu
-  if command -v qemu-system-arm >/dev/null; then
+  if need "size measured no stack and no RAM" qemu-system-arm qemu-system-arm; then
     qemu=(qemu-system-arm)
-  else
-    leave_out "size measured no stack and no RAM: qemu-system-arm is not installed (on Debian: apt-get install qemu-system-arm)"
   fi
   # The limit in time is for a machine that hangs: all of them together take a second.
   timeout 120 cargo run --locked --manifest-path "$firmware/Cargo.toml" -p pushgate-size -- check \
@@ -231,11 +215,8 @@ job_firmware() {
   done
   cargo run --locked --manifest-path "$firmware/Cargo.toml" -p pushgate-size -- pure "${images[@]}" |
     tee "$OUT/firmware.txt"
-  need_qemu
-  command -v qemu-system-arm >/dev/null ||
-    leave_out "firmware ran no image for ARM: qemu-system-arm is not installed (on Debian: apt-get install qemu-system-arm)"
-  command -v qemu-system-riscv32 >/dev/null ||
-    leave_out "firmware ran no image for RISC-V: qemu-system-riscv32 is not installed (on Debian: apt-get install qemu-system-misc)"
+  need "firmware ran no image for ARM" qemu-system-arm qemu-system-arm || true
+  need "firmware ran no image for RISC-V" qemu-system-misc qemu-system-riscv32 || true
   cargo test --locked -p pushgate --test firmware -- --nocapture
 }
 
@@ -288,8 +269,7 @@ job_fuzz() {
 }
 
 job_bench() {
-  command -v valgrind >/dev/null ||
-    leave_out "bench counted no instructions: valgrind is not installed (on Debian: apt-get install valgrind)"
+  need "bench counted no instructions" valgrind valgrind || true
   cargo run --locked --release --manifest-path core/benches/Cargo.toml -- --seconds "${BENCH_SECONDS:-3}" |
     tee "$OUT/bench.md"
 }
@@ -303,11 +283,8 @@ job_peers() {
     cargo clippy --locked --release --target "$FIRMWARE_TARGET" -- -D warnings
     cargo build --locked --release --target "$FIRMWARE_TARGET"
   )
-  need_qemu
-  if command -v qemu-system-arm >/dev/null; then
+  if need "peers measured no stack" qemu-system-arm qemu-system-arm; then
     qemu=(qemu-system-arm)
-  else
-    leave_out "peers measured no stack: qemu-system-arm is not installed (on Debian: apt-get install qemu-system-arm)"
   fi
   timeout 120 cargo run --locked --manifest-path "$firmware/Cargo.toml" -p pushgate-size -- compare \
     "$firmware/peers/jobs.txt" "${qemu[@]}" | tee "$OUT/peers.md"
@@ -374,24 +351,17 @@ need_target() {
   rustup target add "$1" || die "target $1 could not be installed"
 }
 
-# Leaves a person's machine as it is; CI has to measure everything, so there QEMU is installed or the job fails.
-need_qemu() {
-  if [[ ${CI-} != true ]] || { command -v qemu-system-arm && command -v qemu-system-riscv32; } >/dev/null; then
-    return
-  fi
-  apt-get -qq -o Acquire::Retries=3 update || die "the list of packages could not be fetched"
-  apt-get -qq -o Acquire::Retries=3 install -y --no-install-recommends qemu-system-arm qemu-system-misc ||
-    die "QEMU could not be installed"
-}
-
-# As with QEMU: what the browser shows has to be seen in CI.
-need_chromium() {
-  if [[ ${CI-} != true ]] || { command -v chromium && command -v chromedriver; } >/dev/null; then
-    return
-  fi
-  apt-get -qq -o Acquire::Retries=3 update || die "the list of packages could not be fetched"
-  apt-get -qq -o Acquire::Retries=3 install -y --no-install-recommends chromium chromium-driver ||
-    die "Chromium could not be installed"
+# Says whether the programs $3… of the packages $2 are there; without them it says that $1. Only on a person's machine:
+# in CI, where .ci/run has installed them, everything has to be seen.
+need() {
+  local without=$1 packages=$2 program
+  shift 2
+  for program in "$@"; do
+    command -v "$program" >/dev/null && continue
+    [[ ${CI-} != true ]] || die "$program is not installed, and .ci/run should have done that"
+    leave_out "$without: $program is not installed (on Debian: apt-get install $packages)"
+    return 1
+  done
 }
 
 # Into a folder of its own, in the versions of tests/api/requirements.txt; what is there is left alone.
@@ -417,6 +387,7 @@ setup() {
   for tool in "${TOOLS[@]}"; do
     need_tool "${tool%@*}" "${tool#*@}"
   done
+  rm -rf target/tools
 }
 
 need_nightly() {
@@ -435,8 +406,9 @@ need_tool() {
     note "$name $present is there"
     return
   fi
-  # Unoptimised and without debug information: building these costs more than all their runs.
-  CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --debug --force "$name@$wanted" ||
+  # Unoptimised and without debug information: building these costs more than all their runs. In one folder, since they
+  # are made of the same crates for a good part.
+  CARGO_TARGET_DIR=target/tools CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --debug --force "$name@$wanted" ||
     die "$name $wanted could not be installed"
   note "$name $wanted installed in $((SECONDS - started)) s"
 }
