@@ -72,10 +72,9 @@ pub enum When {
 }
 
 /// Keys that are obeyed at a start only: what is bound, opened or handed out once. All others count at once.
-const AT_START: [&str; 10] = [
+const AT_START: [&str; 9] = [
     "listen.public",
     "listen.admin",
-    "listen.admin_token",
     "listen.link",
     "store.url",
     "network.allow_private",
@@ -260,6 +259,7 @@ mod tests {
                 "[listen]\nlink = '127.0.0.1:1'\n",
                 &["listen.link: 127.0.0.1:8082 → 127.0.0.1:1 (at the next start)"],
             ),
+            ("", "[listen]\nadmin_token = 'hunter2'\n", &["listen.admin_token: none → [secret] (now)"]),
             ("", "[store]\nurl = 'sqlite:x'\n", &["store.url: sqlite:pushgate.db → sqlite:x (at the next start)"]),
             ("", "[network]\nallow_private = true\n", &["network.allow_private: false → true (at the next start)"]),
             ("", ACME, &["+ uplink.destinations[acme] (now)"]),
