@@ -23,11 +23,11 @@ JOBS=(
   "console     the console in a headless Chromium, against the built gateway; screenshots in target/ci/console/"
   "api         the built gateway asked by schemathesis whatever its OpenAPI documents allow, and much that they do not"
   "package     the Debian package: its files; installed, lived with by docs/operators.md, upgraded, purged (as root)"
+  "firmware    a device's image: built for three targets, without a panic; run against the built gateway (with QEMU)"
   "miri        core's readers and writers under Miri (nightly)"
   "features    core with every set of its features (cargo-hack), then its tests with all of them"
   "baremetal   core without features for three microcontroller targets"
   "size        what the core costs a Cortex-M3: flash, stack, RAM and panics within tests/firmware/budget.txt (stack: with QEMU)"
-  "firmware    a device's image: built for three targets, without a panic; run against the built gateway (with QEMU)"
   "msrv        workspace with the rust-version of Cargo.toml"
   "deny        licences, bans, sources and advisories (cargo-deny)"
   "fuzz        every fuzz target for FUZZ_SECONDS (60; 10 in a full run) (nightly)"
@@ -40,6 +40,7 @@ ON_REQUEST=(
 )
 
 # One core for minutes, nothing that depends on how fast the machine is, and a folder for its builds that no other job has.
+# After it in JOBS come jobs that only build and compute: none keeps to a schedule.
 BESIDE=(miri)
 
 NIGHTLY=${NIGHTLY:-nightly}
