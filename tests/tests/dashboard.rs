@@ -221,9 +221,13 @@ async fn the_alerts_name_only_what_is_there_and_say_what_to_do() {
             assert!(alert.contains(needed), "{name}: no {needed}");
         }
     }
-    for family in
-        ["pushgate_finished", "pushgate_lane_circuit_open", "pushgate_send_lateness_seconds", "pushgate_store_errors"]
-    {
+    for family in [
+        "pushgate_finished",
+        "pushgate_lane_circuit_open",
+        "pushgate_ready",
+        "pushgate_send_lateness_seconds",
+        "pushgate_store_errors",
+    ] {
         assert!(used.contains(family), "nobody is told of {family}");
     }
 }

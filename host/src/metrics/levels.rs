@@ -14,6 +14,8 @@ use crate::{
 /// How things stand, as those who know say at a scrape.
 #[derive(Debug, Default)]
 pub struct Levels {
+    /// Whether the gateway does what it is there for, as `/readyz` says.
+    pub ready: bool,
     /// What the store holds; `None` while it does not say.
     pub counts: Option<Counts>,
     /// The lanes of destinations.
@@ -38,6 +40,8 @@ struct Level {
 
 impl Levels {
     pub(super) fn show(&self, lanes: &Lanes, page: &mut Page<'_>) -> fmt::Result {
+        let ready = Family::new("ready", "Whether /readyz says that the gateway does what it is there for");
+        page.gauges(ready, [([], u64::from(self.ready))])?;
         let stored =
             self.counts.map(|Counts { pending, delivered, dead, dropped, .. }| [pending, delivered, dead, dropped]);
         let by_state = stored.into_iter().flat_map(|counts| State::ALL.into_iter().zip(counts));

@@ -82,9 +82,10 @@ pub(super) async fn show(
     ))
 )]
 pub(super) async fn metrics(State(shared): State<Shared>) -> Response {
-    let counts = shared.store.counts().await.ok();
+    let (counts, readiness) = tokio::join!(shared.store.counts(), shared.health.readiness());
+    let (counts, ready) = (counts.ok(), readiness.ready);
     let (devices, strangers) = (shared.registry.len(), shared.registry.strangers());
     let LaneLevels { destinations: lanes, devices: device_lanes } = shared.engine.levels().await;
-    let text = shared.metrics.text(Levels { counts, lanes, device_lanes, devices, strangers });
+    let text = shared.metrics.text(Levels { ready, counts, lanes, device_lanes, devices, strangers });
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }
