@@ -302,6 +302,11 @@ mod tests {
         let app = |key: &str| format!("{APP}keys = ['{key}']\n");
         for (old, new, line) in [
             (app("hunter2"), app("hunter3"), "lingyang.apps[Test].keys[0]: changed (now)"),
+            (
+                "[listen]\nadmin_token = 'hunter2'\n".to_owned(),
+                "[listen]\nadmin_token = 'hunter3'\n".to_owned(),
+                "listen.admin_token: changed (now)",
+            ),
             (ACME.to_owned(), ACME.replace("hunter2", "hunter3"), "uplink.destinations[acme].url: changed (now)"),
             (
                 ACME.to_owned(),
