@@ -1,9 +1,10 @@
-//! What the documents of both APIs have in common: how they begin, the refusals that are added to every operation, and
-//! the bodies of the protocols.
+//! What the documents of both APIs have in common: how they begin, the refusals and the header that are added to every
+//! operation, and the bodies that are described by hand.
 //!
 //! A route is registered together with its words (`utoipa_axum::routes!`), so that none can be without; here the words
-//! of all of them are brought together. The protocols' bodies are core's to read, which knows nothing of documents:
-//! `protocols.json` describes them by hand, and tests hold it to core's limits.
+//! of all of them are brought together. The protocols' bodies are core's to read, which knows nothing of documents, and
+//! of members that exclude each other the macros cannot speak: `bodies.json` describes them by hand, and tests hold it to
+//! the limits in the code.
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -16,8 +17,11 @@ use utoipa::openapi::{
     tag::TagBuilder,
 };
 
-/// The bodies of the protocols, by the names of their schemas.
-const PROTOCOLS: &str = include_str!("protocols.json");
+/// Bodies that are described by hand, by the names of their schemas.
+const BODIES: &str = include_str!("bodies.json");
+
+/// What every answer says of itself, whichever it is.
+const REQUEST_ID: &str = "X-Request-ID";
 
 /// A refusal that many operations may meet, none of them by its own doing.
 pub(super) struct Refusable {
@@ -77,11 +81,13 @@ pub(super) fn complete(mut document: OpenApi, refusals: &[Refusable]) -> Bytes {
     }
     let mut document = serde_json::to_value(document).unwrap_or_default();
     plain_numbers(&mut document);
+    lift_words(&mut document);
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
         schemas.remove("u64");
     }
     in_the_formats_own_words(&mut document);
-    add_protocols(&mut document);
+    name_requests(&mut document);
+    add_bodies(&mut document);
     document.to_string().into()
 }
 
@@ -167,6 +173,24 @@ fn plain_numbers(value: &mut Value) {
     }
 }
 
+/// Says what a member is beside the choice of what it may be, where the macros say it inside of the first.
+fn lift_words(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(lift_words),
+        Value::Object(members) => {
+            members.values_mut().for_each(lift_words);
+            let optional = match members.get_mut("oneOf").and_then(Value::as_array_mut).map(Vec::as_mut_slice) {
+                Some([some, null]) if null["type"] == "null" => some.as_object_mut(),
+                _ => None,
+            };
+            if let Some(words) = optional.and_then(|some| some.remove("description")) {
+                members.insert("description".to_owned(), words);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Says what the macros have no words for: a body that is asked for is required, and a parameter without a value counts
 /// as not given.
 fn in_the_formats_own_words(document: &mut Value) {
@@ -184,14 +208,36 @@ fn in_the_formats_own_words(document: &mut Value) {
     }
 }
 
-/// Adds the protocols' bodies that the document speaks of, and what those speak of in turn.
-fn add_protocols(document: &mut Value) {
-    let protocols: Map<String, Value> = serde_json::from_str(PROTOCOLS).unwrap_or_default();
+/// Says of every answer that it names its request. A head that is too large is answered before there is one.
+fn name_requests(document: &mut Value) {
+    document["components"]["headers"][REQUEST_ID] = json!({
+        "description": "Names the request in the gateway's log and traces: the caller's own, if it is visible ASCII of at \
+            most 80 bytes, or a new one.",
+        "required": true,
+        "schema": { "type": "string", "pattern": "^[!-~]{1,80}$" },
+    });
+    let each_member = |value: &mut Value, see: &mut dyn FnMut(&str, &mut Value)| {
+        value.as_object_mut().into_iter().flatten().for_each(|(name, member)| see(name, member));
+    };
+    let mut name = |status: &str, response: &mut Value| {
+        if response.get("$ref").is_none() && status != "431" && status != "HeadersTooLarge" {
+            response["headers"][REQUEST_ID] = json!({ "$ref": format!("#/components/headers/{REQUEST_ID}") });
+        }
+    };
+    each_member(&mut document["components"]["responses"], &mut name);
+    each_member(&mut document["paths"], &mut |_, item| {
+        each_member(item, &mut |_, operation| each_member(&mut operation["responses"], &mut name));
+    });
+}
+
+/// Adds the bodies described by hand that the document speaks of, and what those speak of in turn.
+fn add_bodies(document: &mut Value) {
+    let bodies: Map<String, Value> = serde_json::from_str(BODIES).unwrap_or_default();
     let mut speaks_of = vec![document.to_string()];
     while let Some(text) = speaks_of.pop() {
         let schemas = document["components"].as_object_mut().map(|parts| parts.entry("schemas").or_insert(json!({})));
         let Some(schemas) = schemas.and_then(Value::as_object_mut) else { return };
-        for (name, schema) in &protocols {
+        for (name, schema) in &bodies {
             if !schemas.contains_key(name) && text.contains(&format!("\"#/components/schemas/{name}\"")) {
                 speaks_of.push(schema.to_string());
                 schemas.insert(name.clone(), schema.clone());
@@ -207,6 +253,7 @@ pub(super) mod tests {
     use pushgate_core::{lingyang, tencent, uplink};
 
     use super::*;
+    use crate::store::MAX_SELECTED;
 
     /// Every operation, as `get /api/status`.
     pub(in crate::api) fn each_operation(document: &Value) -> impl Iterator<Item = (String, &Value)> {
@@ -244,7 +291,12 @@ pub(super) mod tests {
                 assert!(!parameter["schema"].to_string().contains("null"), "{name}: {parameter}");
             }
             for (status, response) in operation["responses"].as_object().unwrap() {
-                assert!(response.get("$ref").is_some() || says(response, "description"), "{name}: {status}");
+                let response = response
+                    .get("$ref")
+                    .and_then(Value::as_str)
+                    .map_or(response, |name| document.pointer(name.trim_start_matches('#')).expect("the response"));
+                assert_eq!(response["headers"].get(REQUEST_ID).is_some(), status != "431", "{name}: {status}");
+                assert!(says(response, "description"), "{name}: {status}");
             }
         }
         ids.len()
@@ -273,9 +325,9 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_protocols_are_described_within_cores_limits() {
-        let protocols: Value = serde_json::from_str(PROTOCOLS).unwrap();
-        let said = |pointer: &str| protocols.pointer(pointer).and_then(Value::as_u64).unwrap();
+    fn bodies_are_described_within_the_codes_limits() {
+        let bodies: Value = serde_json::from_str(BODIES).unwrap();
+        let said = |pointer: &str| bodies.pointer(pointer).and_then(Value::as_u64).unwrap();
         assert_eq!(said("/TencentBatch/properties/Events/maxItems"), u64::from(tencent::MAX_EVENTS));
         for shape in ["0/properties/Data/items", "1/properties/Data/items", "2/items"] {
             let user_id = format!("/UplinkBatch/anyOf/{shape}/allOf/1/properties/UserId/maxLength");
@@ -283,6 +335,9 @@ pub(super) mod tests {
         }
         assert_eq!(said("/ReceivedTencentBatch/properties/Events/maxItems"), u64::from(tencent::MAX_EVENTS));
         assert_eq!(said("/Msg/maxLength"), lingyang::MAX_MSG_BASE64_LEN as u64);
+        for pointer in ["/Act/oneOf/0/properties/ids/maxItems", "/Act/oneOf/1/properties/limit/maximum"] {
+            assert_eq!(said(pointer), MAX_SELECTED as u64);
+        }
         let receivers = u64::from(lingyang::MAX_RECEIVERS);
         assert_eq!(said("/ClientPush/properties/access_tokens/maxItems"), receivers);
         assert_eq!(said("/ServerPush/oneOf/0/properties/payload/properties/clients/maxItems"), receivers);
@@ -291,8 +346,8 @@ pub(super) mod tests {
 
     #[test]
     fn the_examples_are_what_core_takes() {
-        let protocols: Value = serde_json::from_str(PROTOCOLS).unwrap();
-        let example = |name: &str| protocols[name]["examples"][0].to_string().into_bytes();
+        let bodies: Value = serde_json::from_str(BODIES).unwrap();
+        let example = |name: &str| bodies[name]["examples"][0].to_string().into_bytes();
         for name in ["UplinkBatch", "ReceivedUplinkBatch"] {
             assert_eq!(uplink::read(&example(name), |_| {}).unwrap().items, 1);
         }

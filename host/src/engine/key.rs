@@ -3,6 +3,13 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use pushgate_core::lingyang::Cid;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr,
+        schema::{ObjectBuilder, Schema, Type},
+    },
+};
 
 use crate::config::{App, Config, Name};
 
@@ -112,6 +119,23 @@ impl FromStr for LaneKey {
         })
     }
 }
+
+impl PartialSchema for LaneKey {
+    fn schema() -> RefOr<Schema> {
+        const NAMED: &str = "(uplink|tencent|forward):[A-Za-z0-9][A-Za-z0-9_.-]{0,63}|webhook:[!-~]{1,64}";
+        // 1 to 4294967295, a span at a time.
+        const CID: &str = "[1-9][0-9]{0,8}|[1-3][0-9]{9}|4[01][0-9]{8}|42[0-8][0-9]{7}|429[0-3][0-9]{6}|\
+            4294[0-8][0-9]{5}|42949[0-5][0-9]{4}|429496[0-6][0-9]{3}|4294967[01][0-9]{2}|42949672[0-8][0-9]|429496729[0-5]";
+        let text = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("A lane's name: where it leads, and the name, app or cid of what is there."))
+            .pattern(Some(format!("^({NAMED}|device:({CID}))$")))
+            .examples(["uplink:acme", "device:4294967295"]);
+        RefOr::T(text.build().into())
+    }
+}
+
+impl ToSchema for LaneKey {}
 
 /// Reads a cid in its one spelling.
 fn cid(digits: &str) -> Option<Cid> {

@@ -26,7 +26,7 @@ pub(super) const AT_ONCE: usize = 100;
 #[schema(as = Lane)]
 pub struct LaneStatus {
     /// Its name: `uplink:NAME`, `tencent:NAME`, `webhook:APP`, `forward:NAME` or `device:CID`.
-    #[schema(example = "uplink:acme")]
+    #[schema(value_type = LaneKey)]
     pub lane: String,
     /// Deliveries not finished yet.
     pub pending: usize,

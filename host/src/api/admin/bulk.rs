@@ -2,7 +2,7 @@
 //! at a time, each request one commit.
 
 use axum::{Json, extract::State};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::{
@@ -16,40 +16,36 @@ use crate::{
     store::{DeliveryFilter, DeliveryId, Done, MAX_SELECTED, Millis, NotDone, Selection, State as DeliveryState},
 };
 
-/// Which deliveries are acted on: `ids`, or `filter` with `cursor` and `limit`.
-#[derive(Debug, Deserialize, ToSchema)]
+/// Which deliveries are acted on, as `bodies.json` describes it: `ids`, or `filter` with `cursor` and `limit`.
+///
+/// A member that is there has a value, but for `cursor`: `null` begins at the newest, as no cursor does.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Act {
-    /// These.
-    #[schema(max_items = 500)]
+struct Act {
+    #[serde(default, deserialize_with = "given")]
     ids: Option<Vec<DeliveryId>>,
-    /// Those like this, newest first.
-    #[schema(value_type = Like)]
+    #[serde(default, deserialize_with = "given")]
     filter: Option<Like>,
-    /// Of `filter`: only those accepted before this one, `next` of the answer before.
-    #[schema(value_type = DeliveryId)]
     cursor: Option<DeliveryId>,
-    /// Of `filter`: how many at the most.
-    #[schema(minimum = 1, maximum = 500, default = 500)]
+    #[serde(default, deserialize_with = "given")]
     limit: Option<usize>,
 }
 
-/// Chooses deliveries: by `until`, and by one more at least, so that nothing is emptied by mistake.
-#[derive(Debug, Deserialize, ToSchema)]
+/// Chooses deliveries: by `until`, and by one more at least.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Like {
-    /// Only those that stand here.
-    #[schema(value_type = DeliveryState)]
+    #[serde(default, deserialize_with = "given")]
     state: Option<DeliveryState>,
-    /// Only those of this lane.
-    #[schema(max_length = 256, example = "uplink:acme")]
+    #[serde(default, deserialize_with = "given")]
     lane: Option<String>,
-    /// Only those accepted at this time or later, in unix milliseconds.
-    #[schema(minimum = 0, maximum = 281_474_976_710_655_u64, example = 1_700_000_000_000_u64)]
+    #[serde(default, deserialize_with = "given")]
     since: Option<Millis>,
-    /// Only those accepted before this time, in unix milliseconds: what comes in meanwhile is not meant.
-    #[schema(minimum = 0, maximum = 281_474_976_710_655_u64, example = 1_700_000_000_000_u64)]
     until: Millis,
+}
+
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// What became of the deliveries.
@@ -81,7 +77,10 @@ struct Refused {
 /// meanwhile is not replayed twice.
 #[utoipa::path(
     post, path = "/api/deliveries/replay", operation_id = "replay_deliveries", tag = "deliveries",
-    request_body = Act,
+    request_body(
+        content = ref("#/components/schemas/Act"), content_type = "application/json",
+        description = "Which ones.",
+    ),
     responses(
         (status = 200, description = "What became of them.", body = Acted),
         (status = 413, description = "The body is too large.", body = Answer),
@@ -102,7 +101,10 @@ pub(super) async fn replay(
 /// off.
 #[utoipa::path(
     post, path = "/api/deliveries/drop", operation_id = "drop_deliveries", tag = "deliveries",
-    request_body = Act,
+    request_body(
+        content = ref("#/components/schemas/Act"), content_type = "application/json",
+        description = "Which ones.",
+    ),
     responses(
         (status = 200, description = "What became of them.", body = Acted),
         (status = 413, description = "The body is too large.", body = Answer),
@@ -117,7 +119,7 @@ pub(super) async fn drop(
     Ok(Json(shared.remove_some(which).await?.into()))
 }
 
-async fn read<T: DeserializeOwned>(body: UnreadBody) -> Result<T, Refusal> {
+async fn read(body: UnreadBody) -> Result<Act, Refusal> {
     let body = body.read().await?;
     serde_json::from_slice(&body).map_err(|error| Refusal::bad_request("body", error.to_string()))
 }
@@ -169,5 +171,43 @@ impl From<Done<DeliveryId>> for Acted {
             },
         });
         Self { done: done.len(), refused: refused.collect(), next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, from_str, from_value};
+
+    use super::*;
+
+    fn chosen(act: &str) -> Result<Selection, String> {
+        let act = from_str(act).map_err(|error| error.to_string())?;
+        selection(act).map_err(|refusal| refusal.to_string())
+    }
+
+    #[test]
+    fn the_documents_examples_choose_something() {
+        let bodies: Value = from_str(include_str!("../bodies.json")).unwrap();
+        let examples = bodies["Act"]["examples"].as_array().unwrap();
+        let chosen = examples.iter().map(|example| selection(from_value(example.clone()).unwrap()).unwrap());
+        let chosen: Vec<_> = chosen.collect();
+        assert!(matches!(&chosen[..], [Selection::Ids(ids), Selection::Page(_)] if ids.len() == 1), "{chosen:?}");
+    }
+
+    #[test]
+    fn what_is_not_said_outright_chooses_nothing() {
+        for (act, told) in [
+            ("{}", "ids: required"),
+            (r#"{"filter":{"until":1}}"#, "filter: needs state, lane or since"),
+            (r#"{"filter":{"state":"dead"}}"#, "missing field `until`"),
+            (r#"{"filter":{"state":"dead","until":1},"limit":null}"#, "invalid type: null"),
+            (r#"{"filter":{"state":null,"lane":"uplink:acme","until":1}}"#, "expected value"),
+            (r#"{"filter":{"lane":"acme","until":1}}"#, "filter.lane: a lane is"),
+            (r#"{"ids":[],"limit":1}"#, "ids: goes by itself"),
+            (r#"{"ids":null}"#, "invalid type: null"),
+        ] {
+            let refused = chosen(act).unwrap_err();
+            assert!(refused.starts_with(told), "{act}: {refused}");
+        }
     }
 }

@@ -37,10 +37,10 @@ pub(super) struct DeliveriesQuery {
     /// Only those accepted before this one: `next` of the page before.
     cursor: Option<DeliveryId>,
     /// Only those accepted at this time or later, in unix milliseconds.
-    #[param(minimum = 0, maximum = 281_474_976_710_655_u64, example = 1_700_000_000_000_u64)]
+    #[param(value_type = Option<u64>, minimum = 0, maximum = 281_474_976_710_655_u64, example = 1_700_000_000_000_u64)]
     since: Option<Millis>,
     /// Only those accepted before this time, in unix milliseconds.
-    #[param(minimum = 0, maximum = 281_474_976_710_655_u64, example = 1_700_000_000_000_u64)]
+    #[param(value_type = Option<u64>, minimum = 0, maximum = 281_474_976_710_655_u64, example = 1_700_000_000_000_u64)]
     until: Option<Millis>,
     /// Only those whose id begins with these digits.
     #[param(max_length = 32, pattern = "^[0-9a-f]{1,32}$", example = "018bcfe568")]

@@ -29,7 +29,7 @@ pub(super) struct LanesQuery {
     #[param(minimum = 1, maximum = 1000, default = 1000)]
     limit: Option<usize>,
     /// Only those behind this one: `next` of the page before.
-    #[param(max_length = 256, example = "device:5000049")]
+    #[param(value_type = Option<LaneKey>, example = "device:5000049")]
     after: Option<String>,
 }
 
@@ -77,10 +77,7 @@ pub(super) async fn list(
 /// queued. Pausing a paused lane changes nothing. A lane is there when the configuration has it or it has deliveries.
 #[utoipa::path(
     post, path = "/api/lanes/{lane}/pause", operation_id = "pause_lane", tag = "lanes",
-    params((
-        "lane" = String, Path, description = "The lane's name.", max_length = 256, example = "uplink:acme",
-        pattern = "^((uplink|tencent|webhook|forward):.+|device:[1-9][0-9]{0,8})$",
-    )),
+    params(("lane" = LaneKey, Path, description = "The lane's name.", example = "uplink:acme")),
     responses(
         (status = 204, description = "It is paused."),
         (status = 404, description = "There is no such lane.", body = Answer),
@@ -99,10 +96,7 @@ pub(super) async fn pause(
 /// What is due is sent at once. Resuming a lane that is not paused changes nothing.
 #[utoipa::path(
     post, path = "/api/lanes/{lane}/resume", operation_id = "resume_lane", tag = "lanes",
-    params((
-        "lane" = String, Path, description = "The lane's name.", max_length = 256, example = "uplink:acme",
-        pattern = "^((uplink|tencent|webhook|forward):.+|device:[1-9][0-9]{0,8})$",
-    )),
+    params(("lane" = LaneKey, Path, description = "The lane's name.", example = "uplink:acme")),
     responses(
         (status = 204, description = "It sends."),
         (status = 404, description = "There is no such lane.", body = Answer),

@@ -21,7 +21,7 @@ use crate::{
     },
     batches::{tencent_batch, uplink_batches},
     engine::{LaneKey, Payload},
-    store::{self, DeliveryId, Idempotency},
+    store::{self, DeliveryId, Idempotency, MAX_IDEMPOTENCY_KEY},
 };
 
 /// How long a submission's `Idempotency-Key` is remembered: a day (ours).
@@ -36,9 +36,9 @@ const IDEMPOTENCY_KEPT_MS: u64 = 24 * 60 * 60 * 1000;
     params(
         ("destination" = String, Path, description = "The destination's name in the configuration.", example = "acme"),
         (
-            "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
             description = "Names the request: within a day, the same key with the same body is answered as it was the \
-                first time, and nothing is accepted twice. Visible ASCII.",
+                first time, and nothing is accepted twice. Visible ASCII, without spaces.",
         ),
     ),
     request_body(
@@ -75,9 +75,9 @@ pub(super) async fn uplink(
     params(
         ("destination" = String, Path, description = "The destination's name in the configuration.", example = "acme"),
         (
-            "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
             description = "Names the request: within a day, the same key with the same body is answered as it was the \
-                first time, and nothing is accepted twice. Visible ASCII.",
+                first time, and nothing is accepted twice. Visible ASCII, without spaces.",
         ),
     ),
     request_body(
@@ -114,8 +114,9 @@ async fn submit(
 ) -> Result<(StatusCode, Json<Accepted>), Refusal> {
     let mut submission = Submission::default();
     if let Some(key) = headers.get("idempotency-key") {
-        let key = key.to_str().ok().filter(|key| !key.is_empty()).ok_or_else(|| {
-            Refusal::new(StatusCode::BAD_REQUEST, "Idempotency-Key", "must be visible ASCII and not empty")
+        let key = key.to_str().ok().filter(|key| is_key(key)).ok_or_else(|| {
+            let message = format!("must be 1 to {MAX_IDEMPOTENCY_KEY} characters of visible ASCII, without spaces");
+            Refusal::bad_request("Idempotency-Key", message)
         })?;
         submission.accept().idempotency = Some(Idempotency {
             scope: lane.to_string(),
@@ -138,6 +139,10 @@ async fn submit(
             "was used with another body; take a new key for a new request",
         )),
     }
+}
+
+fn is_key(text: &str) -> bool {
+    (1..=MAX_IDEMPOTENCY_KEY).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// What was accepted.
