@@ -51,6 +51,8 @@ KEY=d57559a82027b7d846318a0c1596d645
 
 # start NAME CONFIG: a gateway on free ports; sets gateway, admin and public.
 start() {
+  # Emptied here: what an earlier run left would be taken for this gateway's addresses.
+  : >"$out/gateway-$1.log"
   PUSHGATE_TEST_TOKEN=$TOKEN "$pushgate" serve --config "$2" --store sqlite:api.db --public 127.0.0.1:0 \
     --admin 127.0.0.1:0 --link 127.0.0.1:0 2>"$out/gateway-$1.log" &
   gateway=$!
