@@ -77,6 +77,15 @@ async fn who_watches_sees_at_once_how_things_stand_and_then_each_second() {
     }
     assert!(last["counts_at"].as_u64() > first["counts_at"].as_u64(), "{last}");
     assert_eq!(last["counts"]["devices"], 1, "{last}");
+
+    // Many dropped with one request are news, too.
+    let filter = r#"{"filter":{"state":"dead","until":281474976710655}}"#;
+    let dropped = rig.admin(Request::post("/api/deliveries/drop", filter)).await;
+    assert_eq!(dropped.json()["done"], 1, "{}", dropped.body);
+    let known = last.clone();
+    while last["counts"]["dead"] != 0 || last["counts_at"] == known["counts_at"] {
+        last = watcher.tick().await.unwrap();
+    }
     drop(device);
 }
 

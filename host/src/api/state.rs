@@ -246,8 +246,10 @@ impl Shared {
     /// Makes some deliveries pending again, in one commit, and puts them under way.
     pub(super) async fn replay_some(&self, which: Selection) -> Result<Done<DeliveryId>, StoreError> {
         let (store, engine, now) = (Arc::clone(&self.store), self.engine.clone(), self.clock.millis());
-        whole(async move {
+        let metrics = Arc::clone(&self.metrics);
+        let all = whole(async move {
             let Done { done: replayed, refused, next } = store.replay_some(which, now).await?;
+            metrics.changed();
             drop(engine.add_pending(&replayed));
             let mut all =
                 Done { done: replayed.into_iter().map(|pending| pending.id).collect(), refused: vec![], next };
@@ -260,19 +262,24 @@ impl Shared {
             }
             Ok(all)
         })
-        .await
+        .await?;
+        tell_many(&all, "an operator replayed deliveries");
+        Ok(all)
     }
 
     /// Deletes some deliveries, in one commit, also from what is under way.
     pub(super) async fn remove_some(&self, which: Selection) -> Result<Done<DeliveryId>, StoreError> {
-        let (store, engine) = (Arc::clone(&self.store), self.engine.clone());
-        whole(async move {
+        let (store, engine, metrics) = (Arc::clone(&self.store), self.engine.clone(), Arc::clone(&self.metrics));
+        let removed = whole(async move {
             let removed = store.remove_some(which).await?;
+            metrics.changed();
             let missing = removed.refused.iter().map(|(id, _)| id);
             removed.done.iter().chain(missing).for_each(|id| engine.remove(*id));
             Ok(removed)
         })
-        .await
+        .await?;
+        tell_many(&removed, "an operator dropped deliveries");
+        Ok(removed)
     }
 
     /// Stops or resumes a lane, for the next start too.
@@ -287,6 +294,14 @@ impl Shared {
         let what = if paused == Paused::Yes { "an operator paused a lane" } else { "an operator resumed a lane" };
         tracing::info!(request_id = %RequestId::current(), lane = %changed, "{what}");
         Ok(())
+    }
+}
+
+/// Logs what an operator did to many deliveries with one request.
+fn tell_many(all: &Done<DeliveryId>, what: &str) {
+    if !all.done.is_empty() {
+        let (deliveries, refused) = (all.done.len(), all.refused.len());
+        tracing::info!(request_id = %RequestId::current(), deliveries, refused, "{what}");
     }
 }
 
