@@ -51,8 +51,8 @@ return [...document.querySelectorAll(own), ...handlers].map(element => element.o
 WIDER = 'return document.documentElement.scrollWidth - document.documentElement.clientWidth'
 
 
-def faults(browser):
-    """Everything that is wrong with what the browser shows."""
+def faults(browser, expected=None):
+    """Everything that is wrong with what the browser shows; `expected` is in the messages of its console that are right."""
     found = []
     if browser.js('return "pwned" in window'):
         found.append('a script of a peer has run')
@@ -60,4 +60,4 @@ def faults(browser):
         found += [f'{what}: {one}' for one in browser.js(script)]
     if (wider := browser.js(WIDER)) > 0:
         found.append(f'{wider} px wider than the window')
-    return found + [f'console: {message}' for message in browser.log()]
+    return found + [f'console: {message}' for message in browser.log() if not expected or expected not in message]
