@@ -29,8 +29,8 @@ const IDEMPOTENCY_KEPT_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Deliver to an uplink destination.
 ///
-/// Takes the protocol's own request body, a batch of messages and status reports, and answers once it is stored. A larger one becomes as many deliveries
-/// as it takes.
+/// Takes the protocol's own request body, a batch of messages and status reports, and answers once it is stored. One
+/// larger than a request may be becomes as many deliveries as it takes.
 #[utoipa::path(
     post, path = "/api/uplink/{destination}", operation_id = "submit_uplink", tag = "submissions",
     params(
@@ -68,8 +68,7 @@ pub(super) async fn uplink(
 
 /// Deliver to a Tencent destination.
 ///
-/// Takes the protocol's own request body, a batch of events, and answers once it is stored. A larger one becomes as many deliveries
-/// as it takes.
+/// Takes the protocol's own request body, a batch of 1 to 100 events, and answers once it is stored. It is one delivery.
 #[utoipa::path(
     post, path = "/api/tencent/{destination}", operation_id = "submit_tencent", tag = "submissions",
     params(
