@@ -1,6 +1,6 @@
 //! What an operator does to many deliveries at once, and how they are found.
 
-use pushgate_tests::{Receiver, Request, Rig, now, until};
+use pushgate_tests::{Receiver, Request, Rig, now, texts, until};
 use serde_json::{Value, json};
 
 const BATCH: &str = r#"{"MsgType":0,"Data":[{"Phone":"18512345678","ReplyContent":"OK","ReplyTime":1563867000}]}"#;
@@ -54,6 +54,28 @@ async fn pages_of_a_filter_are_replayed_and_then_dropped() {
     let (_, dropped) = act(&rig, "drop", &json!({ "filter": filter })).await;
     assert_eq!(dropped, json!({ "done": 5, "refused": [], "next": null }));
     assert_eq!(listed(&rig, "limit=10").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_destination_that_is_ordered_gets_them_as_they_were_accepted() {
+    const COUNT: usize = 6;
+    let receiver = Receiver::start(|n, _| (if n < COUNT { 503 } else { 200 }, r#"{"code":0}"#.to_owned())).await;
+    let rig = Rig::start(&format!(
+        "[[uplink.destinations]]\nname = 'acme'\nurl = '{}'\nretries = 0\ncircuit_after = 0\nbatch_items = 1\nordered = true",
+        receiver.url("/")
+    ))
+    .await;
+    for n in 0..COUNT {
+        let body = BATCH.replace("OK", &n.to_string());
+        assert_eq!(rig.admin(Request::post("/api/uplink/acme", body)).await.status, 202);
+    }
+    until_dead(&rig, COUNT).await;
+    let filter = json!({ "state": "dead", "lane": "uplink:acme", "until": now() * 1000 + 60_000 });
+    let (_, all) = act(&rig, "replay", &json!({ "filter": filter })).await;
+    assert_eq!(all["done"], COUNT);
+    receiver.wait_for(2 * COUNT).await;
+    let again: Vec<_> = receiver.received()[COUNT..].iter().flat_map(|received| texts(&received.body)).collect();
+    assert_eq!(again, ["0", "1", "2", "3", "4", "5"]);
 }
 
 #[tokio::test]

@@ -248,8 +248,10 @@ impl Shared {
         let (store, engine, now) = (Arc::clone(&self.store), self.engine.clone(), self.clock.millis());
         let metrics = Arc::clone(&self.metrics);
         let all = whole(async move {
-            let Done { done: replayed, refused, next } = store.replay_some(which, now).await?;
+            let Done { done: mut replayed, refused, next } = store.replay_some(which, now).await?;
             metrics.changed();
+            // They were found newest first; they go out as they were accepted.
+            replayed.sort_unstable_by_key(|pending| pending.id);
             drop(engine.add_pending(&replayed));
             let mut all =
                 Done { done: replayed.into_iter().map(|pending| pending.id).collect(), refused: vec![], next };
